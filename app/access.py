@@ -21,6 +21,7 @@ from core.util.progress import duration
 
 if TYPE_CHECKING:
     import gradio as gr
+    from starlette.requests import Request
 
 _LOCAL = (None, "", "127.0.0.1", "localhost", "::1")
 #: How long one piece of a visitor's long work may compute, in seconds.
@@ -57,7 +58,7 @@ class Access:
 
     # ------------------------------------------------------------------------------------------------------------ whose
 
-    def owner(self, request: gr.Request) -> bool:
+    def owner(self, request: gr.Request | Request) -> bool:
         """Whether a request comes from the owner: from anybody where only this computer can reach the server, else from who has signed
         in."""
         if not self.public:

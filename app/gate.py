@@ -1,25 +1,24 @@
-"""What stands before every request: which hosts a server answers to, which pages may use it, and the owner's sign-in."""
+"""What stands before every request: which hosts a server answers to, which pages may use it, how much one may bring, and the owner's
+sign-in."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
 import ipaddress
+import json
 import os
 import re
 import socket
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
 from urllib.parse import urlsplit
 
 from app.access import COOKIE, SIGN_IN, Access
+from app.intake import App, Message, Receive, Scope, Send, TooMuchError, UnreadableError, pass_on
 from core.cli.options import Options
+from core.util.limits import MAX_BODY, MAX_FORM, MAX_UPLOAD
 
-_Scope = MutableMapping[str, Any]
-_Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-_Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-App = Callable[[_Scope, _Receive, _Send], Awaitable[None]]
-
+#: Where a page's files are uploaded to; nothing else takes any.
+UPLOAD = "/gradio_api/upload"
 #: What changes nothing may be asked for by a link on any page.
 _READING = ("GET", "HEAD", "OPTIONS")
 #: A name, or an address in numbers, and a port: nothing beside them, since programs differ in what they make of that.
@@ -78,7 +77,7 @@ class Gate:
         self.app, self.names, self.access = app, names, access
         self._guessing = asyncio.Lock()
 
-    async def __call__(self, scope: _Scope, receive: _Receive, send: _Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, or the server's own start and end."""
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
@@ -105,12 +104,34 @@ class Gate:
             )  # fmt: skip
         elif scope["type"] == "http" and path == SIGN_IN:
             await self._sign_in(scope, headers.get("authorization", ""), send)
-        elif scope["type"] == "http" and _HASHED.search(path):
-            await self.app(scope, receive, _lasting(send))
+        elif scope["type"] == "http":
+            kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+            await self._let_in(scope, receive, _lasting(send) if _HASHED.search(path) else send, path, kind)
         else:
             await self.app(scope, receive, send)
 
-    async def _sign_in(self, scope: _Scope, authorization: str, send: _Send) -> None:
+    async def _let_in(self, scope: Scope, receive: Receive, send: Send, path: str, kind: str) -> None:
+        """A request is answered, if it brings no more than it may."""
+        uploads = path.endswith(UPLOAD)
+        if kind == "multipart/form-data" and not uploads:
+            # Gradio takes files in other places too, and keeps them for ever.
+            await _refuse(send, kind, 415, "Files are not taken here; upload them on the page, where it asks for one.")
+            return
+        try:
+            await pass_on(self.app, scope, receive, send, MAX_FORM if uploads else MAX_BODY)
+        except TooMuchError:
+            await _refuse(
+                send, kind, 413,
+                f"What is uploaded at once has at most {MAX_UPLOAD:,} bytes; send a smaller file."
+                if uploads
+                else f"A request has at most {MAX_BODY:,} bytes; send less at once, or a file of chats in several.",
+            )  # fmt: skip
+        except UnreadableError:
+            await _refuse(
+                send, kind, 400, "This server can make nothing of that request; reload the page that it was sent from."
+            )
+
+    async def _sign_in(self, scope: Scope, authorization: str, send: Send) -> None:
         """The browser asks for name and password; who has them is sent to the page with the owner's cookie."""
         if not self.access.auth:
             await _say(send, 404, "This server has no sign-in; its owner starts it with --auth NAME:PASSWORD for that.")
@@ -139,10 +160,10 @@ def _basic(authorization: str) -> str:
         return ""
 
 
-def _lasting(send: _Send) -> _Send:
+def _lasting(send: Send) -> Send:
     """Sends what never changes under its name: a browser that has it does not ask again, so that a reload paints sooner."""
 
-    async def sent(message: MutableMapping[str, Any]) -> None:
+    async def sent(message: Message) -> None:
         if message["type"] == "http.response.start" and message["status"] == 200:
             message["headers"] = [*message["headers"], (b"cache-control", b"public, max-age=31536000, immutable")]
         await send(message)
@@ -150,7 +171,15 @@ def _lasting(send: _Send) -> _Send:
     return sent
 
 
-async def _say(send: _Send, status: int, sentence: str, more: dict[str, str] | None = None) -> None:
+async def _refuse(send: Send, kind: str, status: int, sentence: str) -> None:
+    """Say why not; a page's script that sent JSON shows a person what it is told in the same."""
+    if kind == "application/json":
+        await _say(send, status, json.dumps({"detail": sentence}), {"content-type": kind})
+    else:
+        await _say(send, status, sentence)
+
+
+async def _say(send: Send, status: int, sentence: str, more: dict[str, str] | None = None) -> None:
     body = (sentence + "\n").encode()
     headers = {
         "content-type": "text/plain; charset=utf-8", "content-length": str(len(body)), "x-content-type-options": "nosniff",

@@ -14,6 +14,7 @@ from app.access import Access
 from core.engine import family_choice
 from core.engine.engine import Engine
 from core.errors import TillerError
+from core.util.limits import MAX_UPLOAD
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -27,8 +28,6 @@ _TRIES = 100
 INTERRUPTED = 130
 #: Gradio keeps a copy of the page, a third of a megabyte, for so many sessions, the latest.
 SESSIONS = 300
-#: The largest file that may be uploaded.
-LARGEST = "200mb"
 #: How hard what is sent is compressed: a thirtieth more bytes than at the most, in half the time.
 SQUEEZE = 5
 _ICON = Path(__file__).parent / "assets" / "icon.svg"
@@ -82,19 +81,20 @@ def launch(
     import gradio as gr
     from starlette.middleware import Middleware
     from starlette.middleware.gzip import GZipMiddleware
-    from starlette.routing import Route
+    from starlette.routing import Mount, Route
 
     from app.families import ADDRESSES
     from app.gate import Gate, Names, host_name
     from app.page import build, look
     from app.sessions import keep_small, log_strangers_errors_briefly
+    from app.uploads import Uploads
     from app.v1.routes import OpenAIRoutes
 
     page, names = build(engine, options, others), Names(options)
     # Without _frontend, Gradio ends the program where a slow machine does not answer itself within three seconds.
     page.queue(max_size=64).launch(
         server_name=host, server_port=port, share=options.share, ssr_mode=False, prevent_thread_lock=True, quiet=True,
-        footer_links=[], favicon_path=_ICON, show_error=True, state_session_capacity=SESSIONS, max_file_size=LARGEST, _frontend=False,
+        footer_links=[], favicon_path=_ICON, show_error=True, state_session_capacity=SESSIONS, max_file_size=MAX_UPLOAD, _frontend=False,
         app_kwargs={"middleware": [Middleware(Gate, names=names, access=others.access), Middleware(GZipMiddleware, compresslevel=SQUEEZE)]},
         **look(),
     )  # fmt: skip
@@ -102,6 +102,8 @@ def launch(
     log_strangers_errors_briefly()
     if page.share_url:
         names.outside.add(host_name(urlsplit(page.share_url).netloc))
+
+    uploads = Uploads(Path(page.app.uploaded_file_dir), others.access.owner)
 
     def mount(other: gr.Blocks, path: str) -> None:
         other.state_session_capacity = SESSIONS
@@ -112,20 +114,23 @@ def launch(
             footer_links=[],
             show_error=True,
             ssr_mode=False,
-            max_file_size=LARGEST,
+            max_file_size=MAX_UPLOAD,
             root_path=page.app.root_path and f"{page.app.root_path}{path.rstrip('/')}",
             **look(),
         )
         keep_small(other)
         # Before the addresses of pages that are not served yet, which this one was.
-        page.app.router.routes.insert(0, page.app.router.routes.pop())
+        served = page.app.router.routes.pop()
+        assert isinstance(served, Mount)
+        served.routes.insert(0, uploads.route(other))
+        page.app.router.routes.insert(0, served)
 
     others.mount = mount
     page.app.router.routes.extend(Route(each, others.address) for each in ADDRESSES)
     api = OpenAIRoutes(
         lambda: [each.engine for each in list(others.pages.values())], others.access.told, options.api_key
     )
-    page.app.router.routes[:0] = api.routes()
+    page.app.router.routes[:0] = [*api.routes(), uploads.route(page)]
     return page
 
 

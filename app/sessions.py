@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 import traceback
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from gradio import queueing, routes
 from gradio.state_holder import SessionState, StateHolder
 
-_log = logging.getLogger(__name__)
-_OURS = {str(Path(__file__).parents[1] / room) for room in ("app", "core")}
-#: Letters of an error that the log gets.
-_LONGEST = 200
+from app.log import log_refused, ours
 
 
 class SmallSessions(StateHolder):
@@ -50,13 +45,10 @@ class _OursAlone:
     def print_exc(*given: Any, **named: Any) -> None:
         """Write about the error that is being handled."""
         error = sys.exc_info()[1]
-        frames = traceback.extract_tb(error.__traceback__) if error else []
-        if any(str(parent) in _OURS for frame in frames for parent in Path(frame.filename).parents):
+        if error is not None and ours(error):
             traceback.print_exc(*given, **named)
         else:
-            # Half of a character, which JSON may hold, cannot be written to any log.
-            said = " ".join(str(error).split())[:_LONGEST].encode("utf-8", "backslashreplace").decode("utf-8")
-            _log.warning("Refused: %s: %s", type(error).__name__, said)
+            log_refused(error)
 
 
 def log_strangers_errors_briefly() -> None:

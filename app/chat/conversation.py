@@ -247,7 +247,7 @@ class Chat:
         """Compute the last answer at every strength of a slider, and send them all in one document."""
         visit, said = self.heard(event, request)
         name = str(said.get("direction"))
-        if visit.engine.catalogue.sources(name) and visit.session.may_precompute(visit.running):
+        if self._may_scrub(visit, name):
             key = visit.sliders.key(visit.settings, name)
             if not visit.scrubs.complete(key):
                 yield from self._scrubbed(visit, visit.sliders.along(visit.settings, name), name, key)
@@ -256,6 +256,10 @@ class Chat:
                 return
         # Something else came first; the page may ask again.
         yield documents.dump({"at": time.time_ns(), "missed": str(said.get("key"))})
+
+    def _may_scrub(self, visit: Visit, name: str) -> bool:
+        there = visit.engine.catalogue.sources(name) and visit.sliders.moves(visit.settings, name)
+        return bool(there) and visit.session.may_precompute(visit.running)
 
     def _scrubbed(self, visit: Visit, settings: Settings, name: str, key: ScrubKey) -> Iterator[str]:
         with visit.lock:

@@ -127,8 +127,8 @@ class Section:
         """Put the set into the selected column's recipe, or take it out, and open Chat coloured by entropy."""
         settings = self.pane.settings(request)
         own = self.engine.family.directions_of(settings.column.checkpoint)
-        recipe = confidence.switched(settings.column.recipe, on, None if own == name else name)
         try:
+            recipe = confidence.switched(settings.column.recipe, on, None if own == name else name)
             self.pane.engine_of(request).explain(recipe, settings.column.checkpoint)
         except TillerError as error:
             return *(gr.skip() for _ in self.pane.told), _wrong(str(error)), confidence.ablates(settings.column.recipe)

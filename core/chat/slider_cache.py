@@ -22,13 +22,14 @@ class ScrubKey:
     term: Term
 
 
-def scrub_key(settings: Settings, column: int, direction: str) -> ScrubKey:
-    """The key under which answers of ``column`` at the strengths of ``direction`` are kept.
+def scrub_key(settings: Settings, column: int, direction: str, resting: Term | None = None) -> ScrubKey:
+    """The key under which answers of ``column`` at the strengths of ``direction`` are kept; ``resting`` is what the slider moves along
+    where the recipe has no term of it.
 
     Two settings that differ only in that strength, in the lens, in other columns or in the last replies have the same key.
     """
     chosen = settings.columns[column]
-    term = chosen.recipe.slider(direction)
+    term = chosen.recipe.slider(direction) or resting
     bare = replace(chosen, recipe=chosen.recipe.with_strength(direction, 0.0))
     turns = tuple(replace(turn, replies=turn.replies[column : column + 1]) for turn in settings.turns)
     turns = (*turns[:-1], replace(turns[-1], replies=())) if turns else ()

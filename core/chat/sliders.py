@@ -14,6 +14,7 @@ from core.chat.settings import Settings
 from core.chat.slider_cache import ScrubKey, Scrubs, scrub_key
 from core.errors import TillerError
 from core.recipes.language import MAX_STRENGTH, Recipe, Term, parse
+from core.util.limits import MAX_TERMS
 
 #: The strengths of a slider whose answers are computed beforehand, in gaps. A slider runs from the first to the last.
 SLIDER_STRENGTHS = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
@@ -138,14 +139,23 @@ class SliderBank:
 
     # ------------------------------------------------------------------------------------------- answers at its strengths
 
+    def moves(self, settings: Settings, direction: str) -> bool:
+        """Whether the recipe has the slider's term, or room for it."""
+        recipe = settings.column.recipe
+        return recipe.slider(direction) is not None or len(recipe.terms) < MAX_TERMS
+
     def along(self, settings: Settings, direction: str) -> Settings:
-        """The settings whose selected column moves along the slider's term, also where it stands at 0: for ``Engine.scrub``."""
+        """The settings whose selected column moves along the slider's term, also where it stands at 0: for ``Engine.scrub``.
+
+        Raises:
+            TillerError: the recipe has no room for the term.
+        """
         moved = _moved(settings.column.recipe, self.term(settings, direction), 1.0)
         return settings.with_recipe(moved)
 
     def key(self, settings: Settings, direction: str) -> ScrubKey:
-        """The key of the answers at the slider's strengths."""
-        return scrub_key(self.along(settings, direction), settings.selected, direction)
+        """The key of the answers at the slider's strengths; also of one that a full recipe has no room for."""
+        return scrub_key(settings, settings.selected, direction, self.term(settings, direction))
 
     def show_computed(self, session: Session, scrubs: Scrubs, direction: str) -> bool:
         """Put the answer that was computed at exactly the slider's strength into the selected column; whether there was one."""

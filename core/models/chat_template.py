@@ -43,7 +43,9 @@ def tokenizer_in(checkpoint: Checkpoint, folder: Path, options: Mapping[str, Any
             break
     files.check_tokenizer(checkpoint, folder)
     found: PreTrainedTokenizerBase = explained(
-        checkpoint, lambda: AutoTokenizer.from_pretrained(folder, **options), file="tokenizer.json"
+        checkpoint,
+        lambda: AutoTokenizer.from_pretrained(folder, **options),
+        file="tokenizer_config.json or tokenizer.json",
     )
     return found
 

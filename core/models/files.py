@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from core.artefacts.safetensors_header import Header, read_header
 from core.errors import StoreError, TillerError
 from core.families.checkpoint import Checkpoint, Source
 from core.models import gguf_model, hub
+from core.util.decode import DecodeError, Decoder
 from core.util.files import parsed_json, read_json
 
 #: Bits of an element, by the names that safetensors gives to dtypes.
@@ -30,8 +31,42 @@ TOKENIZERS = (
     *("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model", "sentencepiece.bpe.model"),
     *("tokenizer.model.v3", "tekken.json", "tiktoken.model", "qwen.tiktoken"),
 )
+
+
+@dataclass(frozen=True)
+class _Unread:
+    """A table of JSON of whose values transformers says itself what is wrong."""
+
+
+@dataclass(frozen=True)
+class _TokenizerSettings:
+    """What transformers takes of a tokenizer_config.json without a look, to compare and to count with once somebody chats."""
+
+    model_max_length: float | None = None
+    max_len: float | None = None
+    padding_side: Literal["left", "right"] = "right"
+    truncation_side: Literal["left", "right"] = "right"
+    split_special_tokens: bool = False
+    model_input_names: tuple[str, ...] = ()
+    tokenizer_class: str | None = None
+
+
+@dataclass(frozen=True)
+class _GenerationSettings:
+    """The same of a generation_config.json. What ends a reply is checked where it is used (core.models.chat_template)."""
+
+    pad_token_id: int | None = None
+    num_return_sequences: int | None = None
+    suppress_tokens: tuple[int, ...] | None = None
+    begin_suppress_tokens: tuple[int, ...] | None = None
+
+
 #: What transformers reads beside config.json and these, as tables of JSON, and as a text.
-_SETTINGS = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "generation_config.json")
+_SETTINGS: Mapping[str, type] = {
+    "tokenizer_config.json": _TokenizerSettings, "special_tokens_map.json": _Unread, "added_tokens.json": _Unread,
+    "generation_config.json": _GenerationSettings,
+}  # fmt: skip
+_DECODER = Decoder({str: str})
 _TEMPLATE = "chat_template.jinja"
 #: How what Git LFS leaves in place of a file begins.
 _POINTER = b"version https://git-lfs"
@@ -220,20 +255,20 @@ def check_tokenizer(checkpoint: Checkpoint, folder: Path) -> None:
 
 
 def _check_settings(checkpoint: Checkpoint, folder: Path) -> None:
-    """Raise LoadError for a file of settings that cannot be read; transformers names none, or goes on without it."""
+    """Raise LoadError for a file of settings that cannot be read, or says what cannot be: transformers names none, or goes on without."""
     for name in (*_SETTINGS, _TEMPLATE):
         path = folder / name
         try:
             # As transformers reads them, which knows no other encoding.
             text = path.read_text(encoding="utf-8") if path.is_file() else "{}"
-            whole = name == _TEMPLATE or isinstance(parsed_json(text), dict)
-        except (OSError, ValueError):
-            whole = False
-        if not whole:
+            if name in _SETTINGS:
+                _DECODER.decode(_SETTINGS[name], parsed_json(text))
+        except (OSError, ValueError, DecodeError) as error:
+            fault = f" ({str(error).rstrip('.')})" if isinstance(error, DecodeError) and error.places else ""
             raise LoadError(
-                f"{name} of checkpoint {checkpoint.name!r} in {folder} cannot be read; correct it, or copy that file again from the model "
-                "that it was made of."
-            )
+                f"{name} of checkpoint {checkpoint.name!r} in {folder} cannot be read{fault}; correct it, or copy that file again from the "
+                "model that it was made of."
+            ) from error
 
 
 def has_tokenizer(folder: Path) -> bool:

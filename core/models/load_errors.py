@@ -69,7 +69,7 @@ def explained(checkpoint: Checkpoint, call: Callable[[], Any], source: Source | 
         ):
             raise LoadError(known) from error
         said = " ".join(str(error).split())
-        file = file or ("config.json" if _while_built(error) else "")
+        file = file or _file_read(error)
         raise LoadError(
             f"Checkpoint {checkpoint.name!r} cannot be loaded from {about}: "
             + (_reason(about, error, said) or f"{_remedy_of(checkpoint, file)}. ({type(error).__name__}: {said[:300]})")
@@ -212,10 +212,14 @@ def _other_kind(config: Mapping[str, Any]) -> str:
     return next((text for end, text in _KINDS.items() if any(each.endswith(end) for each in names)), "")
 
 
-def _while_built(error: Exception) -> bool:
-    """Whether a model's class could not be made of its configuration: nothing of its weights had been read."""
+def _file_read(error: Exception) -> str:
+    """The file that says what nothing could be made of, if it is none of the weights: where the model's class could not be made of its
+    configuration, or what transformers itself would generate by."""
     frames = [frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)]
-    return any(each.co_name == "__init__" and Path(each.co_filename).name.startswith("modeling_") for each in frames)
+    if any(Path(each.co_filename).parts[-2:] == ("generation", "configuration_utils.py") for each in frames):
+        return "generation_config.json"
+    built = any(each.co_name == "__init__" and Path(each.co_filename).name.startswith("modeling_") for each in frames)
+    return "config.json" if built else ""
 
 
 def _wanted(said: str) -> str:

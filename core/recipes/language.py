@@ -127,13 +127,19 @@ class Term:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Terms that act together. The empty recipe leaves the model as it is."""
+    """Terms that act together. The empty recipe leaves the model as it is.
+
+    Raises:
+        TillerError: more terms than a recipe has, or more text than could be read again: links and kept chats hold recipes as text.
+    """
 
     terms: tuple[Term, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.terms) > MAX_TERMS:
             raise TillerError(f"A recipe has at most {MAX_TERMS} terms; leave some out.")
+        if len(str(self)) > MAX_RECIPE:
+            raise TillerError(f"Written in full, a recipe has at most {MAX_RECIPE:,} characters; leave some terms out.")
 
     def __bool__(self) -> bool:
         return bool(self.terms)
@@ -224,7 +230,7 @@ class _Reader:
         while True:
             self.space()
             if self.end():
-                return Recipe(tuple(terms))
+                return self.whole(terms)
             if len(terms) == MAX_TERMS:
                 raise self.error(f"a recipe has at most {MAX_TERMS} terms; leave some out.")
             if self.eat("+"):
@@ -236,6 +242,13 @@ class _Reader:
                 raise self.error(
                     f"{self.text[self.at]!r} does not fit here; put + or - between terms, as in 1*refusal - 0.5*truth."
                 )
+
+    def whole(self, terms: list[Term]) -> Recipe:
+        try:
+            return Recipe(tuple(terms))
+        except TillerError as error:
+            sentence = str(error)
+            raise self.error(sentence[0].lower() + sentence[1:]) from error
 
     def term(self, negative: bool) -> Term:
         term = self.action(negative)

@@ -18,14 +18,21 @@ MAX_RECIPE = 2_000
 MAX_TERMS = 64
 #: Digits of a layer's number: no model has a thousand blocks.
 LAYER_DIGITS = 3
-#: Bytes of a link once it is unpacked, and characters of a chat that a file brings, with all that is known of its answers.
+#: Bytes of a link once it is unpacked, or of what a program sends to /v1, and characters of a chat that a file brings, with all that is
+#: known of its answers.
 MAX_LINK = 1_000_000
 MAX_CHAT = 20_000_000
+#: Bytes of a request to a server: such a chat, whose characters take four at most, and the link that comes with it.
+MAX_BODY = 4 * MAX_CHAT + MAX_LINK
 #: Layers that a file's vectors are of, and numbers in all of them.
 MAX_ROWS = 1_000
 MAX_NUMBERS = 50_000_000
-#: Bytes of a file that is handed over, and of what it unpacks to.
+#: Bytes of a file that is handed over, and of what it unpacks to; of the files of one visitor that a server keeps, and of all of them.
 MAX_UPLOAD = 200_000_000
+MAX_UPLOADS_OF_ONE = 2 * MAX_UPLOAD
+MAX_UPLOADS = 10 * MAX_UPLOAD
+#: Bytes of a request that brings files, with what its form says of them.
+MAX_FORM = MAX_UPLOAD + MAX_LINK
 #: Versions of a chat: answers that were drawn again, and edits, each with what came after it.
 MAX_BRANCHES = 200
 #: Characters of a file of many chats.

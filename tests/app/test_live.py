@@ -10,6 +10,7 @@ import gradio as gr
 from core.chat.session import Session
 from core.chat.settings import Sampling
 from core.engine.engine import Engine
+from core.util.limits import MAX_TERMS
 from tests.app.test_app import Hand, engine, folder, hand  # noqa: F401  The fixtures.
 from tests.support.browser_server import answer, short
 
@@ -40,6 +41,20 @@ def test_another_checkpoint_beside_a_recorded_run_is_answered_by_itself(engine: 
     based = answer(engine, settings.with_column(replace(settings.columns[0], checkpoint="base"), 0))
     assert [page.visit.session.answers[column].text for column in (0, 1)] == [based[0].text, recorded[1].text]
     assert based[0].text != recorded[0].text
+
+
+def test_a_link_with_as_many_terms_as_there_may_be_opens(hand: Hand) -> None:  # noqa: F811
+    full = " + ".join(["0.01*refusal"] * MAX_TERMS)
+    link = hand.engine.settings("", full).ask("Hello there").to_link()
+    view = json.loads(hand.chat.view(hand.chat.visits.get("a full page", link)))
+    assert [each["name"] for each in view["sliders"]] == ["truth", "refusal"]
+    assert view["columns"][-1]["recipe"].count("refusal") == MAX_TERMS
+    # Nothing is computed ahead for a slider that the recipe has no room for, and moving it says so.
+    hand.key = "a full page"
+    hand.visit.relive = False
+    assert "missed" in str(hand.do(hand.chat.scrub, direction="truth", key="k")[-1])
+    view = hand.view(hand.steering.slide, direction="truth", strength=1.0)
+    assert "A recipe has at most 64 terms; leave some out." in view["recipeError"]
 
 
 def test_other_sampling_leaves_the_answer_and_names_who_wrote_it(hand: Hand) -> None:  # noqa: F811

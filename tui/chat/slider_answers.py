@@ -51,6 +51,8 @@ class SliderAnswers:
         catalogue = model.engine.catalogue
         if not model.ready or not model.session.may_precompute(model.run is not None) or not catalogue.sources(name):
             return False
+        if not model.bank.moves(settings, name):
+            return False
         return name in catalogue.cards(model.bank.source(settings, name))
 
     def _start(self) -> None:

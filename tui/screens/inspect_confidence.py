@@ -171,8 +171,8 @@ class ConfidencePanel(Panel):
         column = chat.session.settings.column
         own = self.engine.family.directions_of(column.checkpoint)
         on = not confidence.ablates(column.recipe)
-        recipe = confidence.switched(column.recipe, on, None if own == self.checkpoint else self.checkpoint)
         with self.notice.refusing():
+            recipe = confidence.switched(column.recipe, on, None if own == self.checkpoint else self.checkpoint)
             self.engine.explain(recipe, column.checkpoint)
             chat.session.settings = replace(chat.session.settings, lens="entropy")
             chat.sliders.use(recipe)

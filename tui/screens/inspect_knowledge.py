@@ -276,8 +276,9 @@ class KnowledgePanel(Panel):
         if not direction:
             self.notice.refuse("This checkpoint has no directions to steer by yet; Chat learns them.")
             return
-        self.place.chat.sliders.use(steered_at(column.recipe, self.at[0], direction))
-        self.place.action_chat()
+        with self.notice.refusing():
+            self.place.chat.sliders.use(steered_at(column.recipe, self.at[0], direction))
+            self.place.action_chat()
 
     def action_table(self) -> None:
         """The maps as text."""

@@ -9,10 +9,11 @@ import pytest
 from core.chat.answers import Answer
 from core.chat.session import Session
 from core.chat.settings import Column, Settings
-from core.chat.slider_cache import Scrubs
+from core.chat.slider_cache import Scrubs, scrub_key
 from core.chat.sliders import FINE, SLIDER_STRENGTHS, STEP, SliderBank, snapped, stepped
 from core.errors import TillerError
 from core.recipes.language import Recipe, parse
+from core.util.limits import MAX_TERMS
 
 
 class Learnt:
@@ -133,6 +134,19 @@ def test_the_answers_at_hand_are_those_of_the_slider_also_where_it_rests() -> No
     session.set_recipe(sliders.move(session.settings, "truth", 0.3))
     assert not sliders.show_computed(session, scrubs, "truth")
     assert sliders.key(session.settings, "refusal") != key
+
+
+def test_a_recipe_without_room_for_a_slider_still_shows_it() -> None:
+    sliders, full = bank(), settings("+".join(["1*refusal@sft"] * MAX_TERMS))
+    assert sliders.key(full, "truth") != sliders.key(full, "refusal")
+    assert sliders.key(full, "truth") == scrub_key(full, 1, "truth")
+    assert not sliders.moves(full, "truth")
+    assert sliders.moves(full, "refusal")
+    with pytest.raises(TillerError, match="at most 64 terms; leave some out"):
+        sliders.along(full, "truth")
+    almost = settings("+".join(["1*refusal@sft"] * (MAX_TERMS - 1)))
+    assert sliders.moves(almost, "truth")
+    assert sliders.key(almost, "truth") == scrub_key(sliders.along(almost, "truth"), 1, "truth")
 
 
 def test_what_is_scrubbed_moves_along_the_resting_term() -> None:

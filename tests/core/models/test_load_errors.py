@@ -168,6 +168,34 @@ def test_a_file_of_settings_that_cannot_be_read_is_named(
     assert refused(folder, capfd).startswith(f"{name} of checkpoint 'chat' in {folder} cannot be read; correct it")
 
 
+@pytest.mark.parametrize(
+    ("name", "changes", "said"),
+    [
+        ("tokenizer_config.json", {"model_max_length": "4096"}, "('model_max_length' must be a number, not '4096'); correct it"),
+        ("tokenizer_config.json", {"padding_side": None}, "('padding_side' must be one of left, right); correct it"),
+        ("tokenizer_config.json", {"tokenizer_class": 5}, "('tokenizer_class' must be text in quotes, not 5); correct it"),
+        ("generation_config.json", {"pad_token_id": "x"}, "('pad_token_id' must be a whole number, not 'x'); correct it"),
+        ("generation_config.json", {"suppress_tokens": 5}, "('suppress_tokens' must be a list, not 5); correct it"),
+        # What is not read here is said by transformers, of which at least the file is told.
+        ("generation_config.json", {"early_stopping": 1.5}, "correct its generation_config.json, or copy that file again"),
+        ("tokenizer_config.json", {"eos_token": [1]}, "correct its tokenizer_config.json or tokenizer.json, or copy that"),
+    ],
+)  # fmt: skip
+def test_a_setting_of_another_kind_is_named_before_anything_is_loaded(
+    folder: Path, capfd: pytest.CaptureFixture[str], name: str, changes: dict[str, Any], said: str
+) -> None:
+    path = folder / name
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+    assert said in refused(folder, capfd)
+
+
+def test_a_length_without_an_end_is_one(folder: Path) -> None:
+    # So transformers itself writes that there is none.
+    path = folder / "tokenizer_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "model_max_length": int(1e30)}))
+    assert prompts.chat_prompt(load(folder), "Hi")
+
+
 @pytest.mark.parametrize("ends", ["</s>", [[5]]])
 def test_what_ends_a_reply_is_a_number(folder: Path, ends: object) -> None:
     path = folder / "generation_config.json"

@@ -154,6 +154,12 @@ def test_canonical_text(text: str, canonical: str) -> None:
         ("!a[0-1000]", 6, "no model has a layer 1000"),
         ("+".join(["a"] * 65), 128, "a recipe has at most 64 terms"),
         ("+".join(["1*truth[0-9999]"] * 3000), 2001, "a recipe has at most 2,000 characters"),
+        # A strength of 1 that is not written is written out in every link.
+        (
+            "+".join(["x" * 30] * 64),
+            1984,
+            "written in full, a recipe has at most 2,000 characters; leave some terms out",
+        ),
     ],
 )
 def test_every_error_points_at_its_column_and_names_the_fix(text: str, column: int, fix: str) -> None:
