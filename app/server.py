@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import socket
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -103,8 +105,9 @@ def launch(
     if page.share_url:
         names.outside.add(host_name(urlsplit(page.share_url).netloc))
 
-    def mount(other: gr.Blocks, path: str) -> None:
+    def mount(other: gr.Blocks, path: str) -> Callable[[], object]:
         other.state_session_capacity = SESSIONS
+        routes, lifespan = page.app.router.routes, page.app.router.lifespan_context
         gr.mount_gradio_app(
             page.app,
             other,
@@ -117,8 +120,18 @@ def launch(
             **look(),
         )
         keep_small(other)
+        # The server has begun, and would only keep the page by this for ever.
+        page.app.router.lifespan_context = lifespan
         # Before the addresses of pages that are not served yet, which this one was.
-        page.app.router.routes.insert(0, page.app.router.routes.pop())
+        route = routes.pop()
+        routes.insert(0, route)
+        loop = asyncio.get_running_loop()
+
+        def unmount() -> None:
+            routes.remove(route)
+            other.close(verbose=False)
+
+        return lambda: loop.call_soon_threadsafe(unmount)
 
     others.mount = mount
     page.app.router.routes.extend(Route(each, others.address) for each in ADDRESSES)

@@ -118,6 +118,8 @@ class Visits:
         self._fresh = fresh
         self._visits: OrderedDict[tuple[str, bool], Visit] = OrderedDict()
         self._lock = threading.Lock()
+        if pages is not None:
+            pages.visits[engine] = self
 
     def of(self, request: gr.Request, link: str = "", earlier: str = "") -> Visit:
         """The visit of the page that asks. Raises TillerError for a stranger who does not say which it is."""
@@ -134,7 +136,7 @@ class Visits:
             if visit is not None:
                 # A page that is open asks for the status all the time, and is none of the oldest.
                 self._visits.move_to_end(known)
-                visit.seen = time.monotonic()
+                visit.seen = self.engine.used = time.monotonic()
             return visit
 
     def get(self, key: str, link: str = "", earlier: str = "", owner: bool = True) -> Visit:
@@ -151,7 +153,7 @@ class Visits:
                 made.key, self._visits[known] = key, made
                 self._make_room()
             self._visits.move_to_end(known)
-            self._visits[known].seen = time.monotonic()
+            self._visits[known].seen = self.engine.used = time.monotonic()
             return self._visits[known]
 
     def _make_room(self) -> None:
@@ -160,10 +162,19 @@ class Visits:
         gone = [each for each, visit in self._visits.items() if visit.seen < asleep and not each[1]]
         rest = [each for each in self._visits if each not in gone]
         for each in (*gone, *rest[: max(0, len(rest) - MAX_VISITS)]):
-            visit = self._visits.pop(each)
-            visit.stop()
-            if all(other.engine is not visit.engine for other in self._visits.values()):
-                self.access.leave(visit.engine)
+            self._forget(each)
+
+    def _forget(self, known: tuple[str, bool]) -> None:
+        visit = self._visits.pop(known)
+        visit.stop()
+        if all(other.engine is not visit.engine for other in self._visits.values()):
+            self.access.leave(visit.engine)
+
+    def close(self) -> None:
+        """The family is closed: its visitors' chats go on from their pages' links when it is opened again."""
+        with self._lock:
+            for each in list(self._visits):
+                self._forget(each)
 
     def leave(self, request: gr.Request) -> None:
         """A page was closed, or a phone put it to sleep: nothing more is computed for it, and its chat waits for it a while."""

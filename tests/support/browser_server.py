@@ -12,6 +12,7 @@ from typing import Any
 
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from app.families import FamilyPages
 from app.server import family_pages, launch, place
 from core.chat.answers import Answer, chat_document, fold, settled
 from core.chat.settings import Settings
@@ -88,10 +89,11 @@ def answer(engine: Engine, settings: Settings) -> dict[int, Answer]:
 
 @dataclass(frozen=True)
 class Served:
-    """A served page and the engine behind it."""
+    """A served page, the engine behind it, and the pages of all families."""
 
     address: str
     engine: Engine
+    pages: FamilyPages
 
 
 @contextmanager
@@ -105,7 +107,7 @@ def served(engine: Engine, **options: Any) -> Iterator[Served]:
     pages = family_pages(engine, given)
     page = launch(engine, given, host, port, pages)
     try:
-        yield Served(page.local_url, engine)
+        yield Served(page.local_url, engine, pages)
     finally:
         page.close(verbose=False)
         pages.close()
