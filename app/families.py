@@ -21,8 +21,7 @@ import gradio as gr
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from app.access import Access
-from app.visits import MOST_ASLEEP, Visits
+from app.access import MOST_ASLEEP, Access
 from core.cli.options import Options
 from core.engine import family_choice
 from core.engine.engine import Engine
@@ -70,8 +69,8 @@ class FamilyPages:
         self.mount: Callable[[gr.Blocks, str], Callable[[], object]] = lambda page, path: lambda: None
         #: What all families' models take.
         self.account = engine.account
-        #: Who looks at the page of each engine.
-        self.visits: dict[Engine, Visits] = {}
+        #: What forgets those who look at the page of an engine.
+        self.forget_visits: dict[Engine, Callable[[], None]] = {}
         self._building = threading.Lock()
         #: The engine of the family that is being opened.
         self._opening: Engine | None = None
@@ -202,8 +201,7 @@ class FamilyPages:
     def _close_page(self, page: FamilyPage) -> None:
         """End the page and the engine of a family that is none of :attr:`pages` any more."""
         page.unmount()
-        if (visits := self.visits.pop(page.engine, None)) is not None:
-            visits.close()
+        self.forget_visits.pop(page.engine, lambda: None)()
         page.engine.close()
 
     async def _started(self, page: gr.Blocks, opened: FamilyPage) -> None:
@@ -296,7 +294,7 @@ class FamilyPages:
         finally:
             self._opening = None
         if begun.state == "failed":
-            self.visits.pop(engine, None)
+            self.forget_visits.pop(engine, None)
             engine.close()
             raise TillerError(begun.detail)
 

@@ -89,7 +89,7 @@ def launch(
     from app.families import ADDRESSES
     from app.gate import Gate, Names, host_name
     from app.page import build, look
-    from app.sessions import keep_small, log_strangers_errors_briefly
+    from app.sessions import forget_closed, keep_small, log_strangers_errors_briefly
     from app.v1.routes import OpenAIRoutes
 
     page, names = build(engine, options, others), Names(options)
@@ -130,6 +130,7 @@ def launch(
         def unmount() -> None:
             routes.remove(route)
             other.close(verbose=False)
+            forget_closed()
 
         return lambda: loop.call_soon_threadsafe(unmount)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from app.access import Access
+from app.access import MOST_ASLEEP, Access
 from core.chat.opening import check_family
 from core.chat.session import Session
 from core.chat.settings import Settings, SettingsError
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 #: So many chats are kept, the latest; a page of an older one brings its chat along in its link.
 MAX_VISITS = 128
-#: A visitor's page that was not heard of for so long, in seconds, is gone with what he learnt; one that is open is heard of every second.
-MOST_ASLEEP = 3_600.0
 
 
 @dataclass
@@ -119,7 +117,7 @@ class Visits:
         self._visits: OrderedDict[tuple[str, bool], Visit] = OrderedDict()
         self._lock = threading.Lock()
         if pages is not None:
-            pages.visits[engine] = self
+            pages.forget_visits[engine] = self.close
 
     def of(self, request: gr.Request, link: str = "", earlier: str = "") -> Visit:
         """The visit of the page that asks. Raises TillerError for a stranger who does not say which it is."""

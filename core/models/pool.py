@@ -263,7 +263,7 @@ class ModelPool:
         return True
 
     def _dispensable(self, need: Need, room: Room, beside: str) -> tuple[ModelPool, str]:
-        """What to give up next; ``beside``, if it is there, is a checkpoint without which what is needed is of no use. Raises DoesNotFit."""
+        """What to give up next; what is needed is of no use without the checkpoint ``beside``, where that is there. Raises DoesNotFit."""
         idle = self._idle_everywhere(beside)
         if idle and room.usable + sum(pool.takes(name) for pool, name in idle) >= need.size:
             return idle[0]

@@ -12,8 +12,9 @@ from pathlib import Path
 import gradio as gr
 import pytest
 
+from app.access import MOST_ASLEEP
 from app.families import FamilyPage, FamilyPages
-from app.visits import MOST_ASLEEP, Visits
+from app.visits import Visits
 from core.artefacts import store
 from core.chat.answers import settled
 from core.chat.events import Done, Failed
@@ -80,17 +81,19 @@ def test_thirty_changes_of_family_leave_nothing_and_disturb_nobody(
 
     def build(own: Engine, _options: Options) -> gr.Blocks:
         made.append(weakref.ref(own))
-        Visits(own, lambda: Session(own.settings()), pages)
+        seen[own.family.name] = Visits(own, lambda: Session(own.settings()), pages)
         return gr.Blocks().queue()
 
     pages = FamilyPages(engine, Options(threads=1, device="cpu", max_memory=str(LIMIT)), build)
     chats: dict[str, str] = {}
+    seen: dict[str, Visits] = {}
     neighbour = engine.submit(short(engine.settings(), 200).ask("Go on"))
     wait_for(lambda: engine.status.state == "busy", "its beginning")
 
     async def change(text: str, number: int) -> None:
         page = page_of(pages, await pages.opened(text))
-        visits, name = pages.visits[page.engine], page.engine.family.name
+        name = page.engine.family.name
+        visits = seen.pop(name)
         visit = visits.get("visitor", chats.get(name, ""))
         assert [turn.user for turn in visit.settings.turns] == [f"{name} {each}" for each in range(number)]
         asked = short(visit.settings, 2).ask(f"{name} {number}")
@@ -116,7 +119,7 @@ def test_thirty_changes_of_family_leave_nothing_and_disturb_nobody(
     assert len(made) == 30
     assert not [each for each in made if each() is not None]
     assert list(pages.pages) == [engine.family.name]
-    assert not pages.visits
+    assert not pages.forget_visits
     assert engine.account.size == TINY, "the neighbour's model"
     events = list(neighbour)
     assert not [event for event in events if isinstance(event, Failed)]

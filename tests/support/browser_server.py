@@ -8,17 +8,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from app.families import FamilyPages
 from app.server import family_pages, launch, place
 from core.chat.answers import Answer, chat_document, fold, settled
 from core.chat.settings import Settings
 from core.cli.options import Options
 from core.engine.engine import Engine
 from tests.support import tiny_models
+
+if TYPE_CHECKING:
+    from app.families import FamilyPages
 
 EXAMPLES = """
 [[example]]

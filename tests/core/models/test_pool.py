@@ -402,7 +402,7 @@ def test_engines_of_one_account_take_turns_and_answer_as_alone(folder: Path, eng
         assert use.held == WHOLE
         weights = engine.call(lambda worker: weakref.ref(worker.pool.get("chat").model)).result()
         other = next(each for each in engines if each is not engine)
-        other.call(lambda worker: worker.load("chat") and None).result()
+        other.call(lambda worker: worker.load("chat").quantize).result()
         assert weights() is None, "nothing of the other engine's holds it"
     assert said == [said[0]] * len(said)
 
