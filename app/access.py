@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 _LOCAL = (None, "", "127.0.0.1", "localhost", "::1")
 #: How long one piece of a visitor's long work may compute, in seconds.
 SECONDS = 600.0
+#: A visitor's page that was not heard of for so long, in seconds, is gone with what he learnt, and so is a family without one; a page that
+#: is open is heard of every second.
+MOST_ASLEEP = 3_600.0
 #: What was written to be taken away may be fetched for so long, in seconds.
 _KEPT = 3_600
 #: By this cookie the owner's browser is known.

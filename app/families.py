@@ -12,7 +12,6 @@ import posixpath
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import wait
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -22,7 +21,7 @@ import gradio as gr
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from app.access import Access
+from app.access import MOST_ASLEEP, Access
 from core.cli.options import Options
 from core.engine import family_choice
 from core.engine.engine import Engine
@@ -34,17 +33,18 @@ from core.families import registry
 ADDRESSES = ("/family/{name}", "/family/{name}/")
 #: Seconds between two words on how far something is.
 _PROGRESS = 0.3
-#: Seconds in which other families give up their memory.
-_ROOM = 10.0
+#: Seconds until it is looked again whether the work on a family that nobody looks at has ended.
+_LATER = 60.0
 _OFFERED = "This server opens only what its owner offers; start Tiller on your own computer for other models."
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class FamilyPage:
-    """A family that is open: its engine, and where its page is."""
+    """A family that is open: its engine, where its page is, and what ends that page."""
 
     engine: Engine
     path: str
+    unmount: Callable[[], object] = lambda: None
 
 
 class FamilyPages:
@@ -52,7 +52,7 @@ class FamilyPages:
 
     Args:
         make: builds the page of an engine with some options.
-        mount: serves a page at a path; called on the server's own event loop.
+        mount: serves a page at a path, and gives what ends that; called on the server's own event loop.
     """
 
     def __init__(
@@ -66,7 +66,11 @@ class FamilyPages:
         #: Whose a page is, of all of them.
         self.access = access or Access(options)
         self.pages = {engine.family.name: FamilyPage(engine, "/")}
-        self.mount: Callable[[gr.Blocks, str], None] = lambda page, path: None
+        self.mount: Callable[[gr.Blocks, str], Callable[[], object]] = lambda page, path: lambda: None
+        #: What all families' models take.
+        self.account = engine.account
+        #: What forgets those who look at the page of an engine.
+        self.forget_visits: dict[Engine, Callable[[], None]] = {}
         self._building = threading.Lock()
         #: The engine of the family that is being opened.
         self._opening: Engine | None = None
@@ -99,7 +103,7 @@ class FamilyPages:
             found = tuple(each for each in found if each.text in (*self.options.offers, *self.pages))
         get = {"get": ""} if self.public else {}
         rows = [
-            {**asdict(each), **get, "path": self.pages[each.text].path if each.text in self.pages else ""}
+            {**asdict(each), **get, "path": page.path if (page := self.pages.get(each.text)) is not None else ""}
             for each in found
         ]
         return _document(families=rows, typed=not self.public)
@@ -138,9 +142,8 @@ class FamilyPages:
         asked = ""
         try:
             asked = _said(event)
-            return _document(
-                asked=asked, look=asdict(family_choice.look_at(self._allowed(asked), self._held, self.options.quantize))
-            )
+            found = family_choice.look_at(self._allowed(asked), self.account, self.options.placing)
+            return _document(asked=asked, look=asdict(found))
         except TillerError as error:
             return _document(asked=asked, error=str(error))
 
@@ -173,14 +176,36 @@ class FamilyPages:
     async def opened(self, text: str) -> str:
         """The path of a family's page, which is served from now on. Raises TillerError."""
         # Not asyncio.to_thread: Gradio builds no page inside a handler's own context.
-        page, path = await asyncio.get_running_loop().run_in_executor(None, self._prepared, self._allowed(text))
+        page, opened = await asyncio.get_running_loop().run_in_executor(None, self._prepared, self._allowed(text))
         if page is not None:
             # Here is the server's loop, in which the page's queue has to run; not in a handler's context, where Gradio makes no components.
-            await asyncio.create_task(self._started(page, path), context=contextvars.Context())
-        return path
+            await asyncio.create_task(self._started(page, opened), context=contextvars.Context())
+            self._tend_later(opened, MOST_ASLEEP)
+        return opened.path
 
-    async def _started(self, page: gr.Blocks, path: str) -> None:
-        self.mount(page, path)
+    def _tend_later(self, page: FamilyPage, seconds: float) -> None:
+        asyncio.get_running_loop().call_later(seconds, self.tend, page)
+
+    def tend(self, page: FamilyPage) -> None:
+        """Close a family that nobody has used for as long as chats are kept, if nothing goes on there; else look again later. It is
+        opened again by its address or the list. Called on the server's own event loop."""
+        left = MOST_ASLEEP - (time.monotonic() - page.engine.used)
+        if left > 0 or page.engine.jobs():
+            self._tend_later(page, max(left, _LATER))
+            return
+        for name, each in list(self.pages.items()):
+            if each is page:
+                del self.pages[name]
+                asyncio.get_running_loop().run_in_executor(None, self._close_page, page)
+
+    def _close_page(self, page: FamilyPage) -> None:
+        """End the page and the engine of a family that is none of :attr:`pages` any more."""
+        page.unmount()
+        self.forget_visits.pop(page.engine, lambda: None)()
+        page.engine.close()
+
+    async def _started(self, page: gr.Blocks, opened: FamilyPage) -> None:
+        opened.unmount = self.mount(page, opened.path)
         page.run_startup_events()  # type: ignore[no-untyped-call]
         await page.run_extra_startup_events()  # type: ignore[no-untyped-call]
 
@@ -235,35 +260,30 @@ class FamilyPages:
         page = self.pages.get(text)
         if page is not None and page.engine.status.state == "failed":
             del self.pages[text]
-            page.engine.close()
-
-    @property
-    def _held(self) -> int:
-        """The bytes that all models in memory take."""
-        return sum(each.engine.status.held for each in list(self.pages.values()))
+            self._close_page(page)
 
     def _allowed(self, text: str) -> str:
         if self.public and text not in (*self.options.offers, *self.pages):
             raise TillerError(_OFFERED)
         return text
 
-    def _prepared(self, text: str) -> tuple[gr.Blocks | None, str]:
-        """The page of a family that is not open yet, and its path; where its model cannot be read, all stays as it is."""
+    def _prepared(self, text: str) -> tuple[gr.Blocks | None, FamilyPage]:
+        """The page of a family that is not open yet, and where it is to be; where its model cannot be read, all stays as it is."""
         with self._building:
             name = family_choice.open_choice(text)
             self._forget_failed(name)
             if name in self.pages:
-                return None, self.pages[name].path
+                self.pages[name].engine.used = time.monotonic()
+                return None, self.pages[name]
             options = replace_options(self.options, family=name)
-            engine = Engine(name, **options.engine)
+            engine = Engine(name, **options.engine, account=self.account)
             path = f"/family/{quote(engine.family.name, safe='')}/"
             if path in [each.path for each in self.pages.values()]:
                 path = f"{path.rstrip('/')}.{len(self.pages)}/"
             page = self._make(engine, options)
-            self._make_room(name)
             self._begin(engine)
             self.pages[name] = FamilyPage(engine, path)
-            return page, path
+            return page, self.pages[name]
 
     def _begin(self, engine: Engine) -> None:
         """Start an engine. Raises TillerError where what it is to load cannot be read."""
@@ -274,19 +294,9 @@ class FamilyPages:
         finally:
             self._opening = None
         if begun.state == "failed":
+            self.forget_visits.pop(engine, None)
             engine.close()
             raise TillerError(begun.detail)
-
-    def _make_room(self, name: str) -> None:
-        """Where a family would not fit beside the others, these give up what nobody computes with; it is read again when it is wanted."""
-        try:
-            fits = family_choice.look_at(name, quantize=self.options.quantize).fits
-        except TillerError:
-            # Loading it says what is wrong.
-            return
-        if not fits:
-            # What is being loaded there, say, is not waited for.
-            wait([each.engine.release() for each in self.pages.values()], _ROOM)
 
 
 def replace_options(options: Options, **changes: Any) -> Options:

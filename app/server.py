@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import socket
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -86,7 +88,7 @@ def launch(
     from app.families import ADDRESSES
     from app.gate import Gate, Names, host_name
     from app.page import build, look
-    from app.sessions import keep_small, log_strangers_errors_briefly
+    from app.sessions import forget_closed, keep_small, log_strangers_errors_briefly
     from app.uploads import Uploads
     from app.v1.routes import OpenAIRoutes
 
@@ -105,8 +107,9 @@ def launch(
 
     uploads = Uploads(Path(page.app.uploaded_file_dir), others.access.owner)
 
-    def mount(other: gr.Blocks, path: str) -> None:
+    def mount(other: gr.Blocks, path: str) -> Callable[[], object]:
         other.state_session_capacity = SESSIONS
+        routes, lifespan = page.app.router.routes, page.app.router.lifespan_context
         gr.mount_gradio_app(
             page.app,
             other,
@@ -119,11 +122,21 @@ def launch(
             **look(),
         )
         keep_small(other)
+        # The server has begun, and would only keep the page by this for ever.
+        page.app.router.lifespan_context = lifespan
         # Before the addresses of pages that are not served yet, which this one was.
-        served = page.app.router.routes.pop()
+        served = routes.pop()
         assert isinstance(served, Mount)
         served.routes.insert(0, uploads.route(other))
-        page.app.router.routes.insert(0, served)
+        routes.insert(0, served)
+        loop = asyncio.get_running_loop()
+
+        def unmount() -> None:
+            routes.remove(served)
+            other.close(verbose=False)
+            forget_closed()
+
+        return lambda: loop.call_soon_threadsafe(unmount)
 
     others.mount = mount
     page.app.router.routes.extend(Route(each, others.address) for each in ADDRESSES)

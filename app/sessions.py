@@ -1,4 +1,5 @@
-"""What Gradio keeps of its visitors, in memory and in the log, made small: a server has some hundreds of them, and not all mean well."""
+"""What Gradio keeps of its visitors and pages, in memory and in the log, made small: a server has
+some hundreds of visitors, and not all mean well."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ import traceback
 from typing import Any
 
 import gradio as gr
+from fastapi.dependencies import models
 from gradio import queueing, routes
 from gradio.state_holder import SessionState, StateHolder
 
@@ -30,6 +32,13 @@ class SmallSessions(StateHolder):
 def keep_small(page: gr.Blocks) -> None:
     """Have a page that is served make its sessions small."""
     page.state_holder.__class__ = SmallSessions
+
+
+def forget_closed() -> None:
+    """Have FastAPI forget what it knows of the handlers of pages that are served no more: it keeps thousands, and the pages with them."""
+    for each in vars(models).values():
+        if hasattr(each, "cache_clear"):
+            each.cache_clear()
 
 
 class _OursAlone:

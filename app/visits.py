@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from app.access import Access
+from app.access import MOST_ASLEEP, Access
 from core.chat.opening import check_family
 from core.chat.session import Session
 from core.chat.settings import Settings, SettingsError
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 #: So many chats are kept, the latest; a page of an older one brings its chat along in its link.
 MAX_VISITS = 128
-#: A visitor's page that was not heard of for so long, in seconds, is gone with what he learnt; one that is open is heard of every second.
-MOST_ASLEEP = 3_600.0
 
 
 @dataclass
@@ -118,6 +116,8 @@ class Visits:
         self._fresh = fresh
         self._visits: OrderedDict[tuple[str, bool], Visit] = OrderedDict()
         self._lock = threading.Lock()
+        if pages is not None:
+            pages.forget_visits[engine] = self.close
 
     def of(self, request: gr.Request, link: str = "", earlier: str = "") -> Visit:
         """The visit of the page that asks. Raises TillerError for a stranger who does not say which it is."""
@@ -134,7 +134,7 @@ class Visits:
             if visit is not None:
                 # A page that is open asks for the status all the time, and is none of the oldest.
                 self._visits.move_to_end(known)
-                visit.seen = time.monotonic()
+                visit.seen = self.engine.used = time.monotonic()
             return visit
 
     def get(self, key: str, link: str = "", earlier: str = "", owner: bool = True) -> Visit:
@@ -151,7 +151,7 @@ class Visits:
                 made.key, self._visits[known] = key, made
                 self._make_room()
             self._visits.move_to_end(known)
-            self._visits[known].seen = time.monotonic()
+            self._visits[known].seen = self.engine.used = time.monotonic()
             return self._visits[known]
 
     def _make_room(self) -> None:
@@ -160,10 +160,19 @@ class Visits:
         gone = [each for each, visit in self._visits.items() if visit.seen < asleep and not each[1]]
         rest = [each for each in self._visits if each not in gone]
         for each in (*gone, *rest[: max(0, len(rest) - MAX_VISITS)]):
-            visit = self._visits.pop(each)
-            visit.stop()
-            if all(other.engine is not visit.engine for other in self._visits.values()):
-                self.access.leave(visit.engine)
+            self._forget(each)
+
+    def _forget(self, known: tuple[str, bool]) -> None:
+        visit = self._visits.pop(known)
+        visit.stop()
+        if all(other.engine is not visit.engine for other in self._visits.values()):
+            self.access.leave(visit.engine)
+
+    def close(self) -> None:
+        """The family is closed: its visitors' chats go on from their pages' links when it is opened again."""
+        with self._lock:
+            for each in list(self._visits):
+                self._forget(each)
 
     def leave(self, request: gr.Request) -> None:
         """A page was closed, or a phone put it to sleep: nothing more is computed for it, and its chat waits for it a while."""

@@ -284,10 +284,7 @@ class TillerApp(App[str]):
         from tui.dialogs.families import FamilyDialog
 
         if self.chat.opened and not isinstance(self.screen, ModalScreen):
-            self.push_screen(
-                FamilyDialog(self.family, self.engine.status.held if self.engine else 0, self.options.quantize),
-                self._change_family,
-            )
+            self.push_screen(FamilyDialog(self.family, self.engine), self._change_family)
 
     def _change_family(self, chosen: str | None) -> None:
         """Keep the chat, and give up the present family for the one that was chosen, if it is another one or is to be tried again."""

@@ -38,8 +38,13 @@
   async function look() {
     if (asking || document.hidden || !state.status || performance.now() - heard < QUIET) return;
     asking = true;
-    // Anything that it answers says that it is there; then the page's own connection comes back by itself.
-    try { await fetch("favicon.ico", { cache: "no-store", signal: AbortSignal.timeout(SLOW) }); be(false); } catch { be(true); }
+    // Anything that it answers says that it is there; then the page's own connection comes back by itself, unless the family was closed
+    // while nobody looked: its address opens it again.
+    try {
+      const answer = await fetch("favicon.ico", { cache: "no-store", signal: AbortSignal.timeout(SLOW) });
+      be(false);
+      if (answer.status === 404 && location.pathname.includes("/family/")) location.reload();
+    } catch { be(true); }
     asking = false;
   }
   setInterval(look, 1_000);

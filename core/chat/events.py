@@ -169,8 +169,8 @@ Event = Started | Token | RecipeChanged | Scores | Done | Failed
 class Status:
     """What the engine is doing. ``progress`` is 0 to 1 or ``None``; ``tokens_per_second`` of the last run, all rows, or ``None``.
 
-    ``plan`` says what the family's checkpoints take in memory; empty for a family that any machine holds. ``held`` are the bytes that
-    those in memory take now; ``runs`` says of every run what is being done for a chat.
+    ``plan`` says what the family's checkpoints take in memory; empty for a family that any machine holds. ``runs`` says of every run what
+    is being done for a chat.
     """
 
     state: Literal["starting", "loading", "ready", "busy", "failed"]
@@ -180,7 +180,6 @@ class Status:
     device: str = ""
     threads: int = 0
     plan: str = ""
-    held: int = 0
     runs: tuple[str, ...] = ()
 
 

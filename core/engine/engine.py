@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Generator, Mapping, Sequence
-from concurrent.futures import Future
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +42,7 @@ from core.errors import TillerError
 from core.families.checkpoint import Example, Family, FamilyRef, TemplateVars
 from core.families.stages import Path, stage_path
 from core.knowledge.maps import Map, MapRequest, Traced, Words
+from core.models.account import MemoryAccount
 from core.models.at_hand import open_family
 from core.models.memory import MemoryUse, free_cpu, release
 from core.models.placement import Placing
@@ -81,8 +81,11 @@ class Engine(EngineThread["Worker"]):
         quantize: str = "none",
         max_memory: str = "",
         template_vars: TemplateVars = (),
+        account: MemoryAccount | None = None,
     ) -> None:
         super().__init__()
+        #: What its models take, and those of other engines that were given the same one.
+        self.account = account or MemoryAccount(max_memory)
         self.placing = Placing(device, dtype, quantize, max_memory, template_vars)
         self.threads = threads
         self._seconds: dict[str, float] = {}
@@ -125,7 +128,7 @@ class Engine(EngineThread["Worker"]):
 
         return Worker(
             self._families, self.placing, self.threads, self._publish, self._cancel_loading, self._seconds.__setitem__,
-            self._noise.__setitem__,
+            self._noise.__setitem__, self.account,
         )  # fmt: skip
 
     # ------------------------------------------------------------------------------------------------------------ runs
@@ -195,10 +198,6 @@ class Engine(EngineThread["Worker"]):
 
         self._send(EngineCommand(lambda worker: worker.start(run), refuse))
         return run
-
-    def release(self) -> Future[None]:
-        """Give up the checkpoints that nothing computes with; they are read again when they are wanted. Done when they are given up."""
-        return self.call(lambda worker: worker.release())
 
     # --------------------------------------------------------------------------------------------- in the background
 
@@ -310,10 +309,10 @@ class Engine(EngineThread["Worker"]):
 
     @property
     def memory_use(self) -> MemoryUse | None:
-        """What the models that are loaded take of the memory that holds them; None while there are none. How much of a GPU's is free is
-        not asked: that would load torch into the front ends."""
-        now = self.status
-        return MemoryUse(now.held, free_cpu() if now.device == "cpu" else None) if now.held else None
+        """What the models that are loaded take of the memory that holds them, with those of other families in the same account; None while
+        there are none. How much of a GPU's is free is not asked: that would load torch into the front ends."""
+        held = self.account.size - self.account.unread
+        return MemoryUse(held, free_cpu() if self.status.device == "cpu" else None) if held else None
 
     def offer(self, checkpoint: str) -> Offer | None:
         """What could be learnt on a checkpoint, and how long it would take; None where nothing is lacking."""

@@ -16,8 +16,10 @@ from core.errors import TillerError
 from core.families import registry
 from core.families.checkpoint import Checkpoint, Family
 from core.models import adhoc_family, gguf_model, memory, placement
+from core.models.account import MemoryAccount
 from core.models.at_hand import BYTES, local, parameter_count
 from core.models.load_errors import explained
+from core.models.placement import Placing
 from core.models.wheels import wanted
 from core.util.files import read_json, write_bytes
 from core.util.program import program
@@ -73,15 +75,15 @@ def openable() -> tuple[OpenableFamily, ...]:
     )  # fmt: skip
 
 
-def look_at(text: str, held: int = 0, quantize: str = "none") -> ModelLook:
-    """What opening a family's name, a folder, a file or a model of the Hub would take; of the Hub only headers are fetched. ``held`` are
-    the bytes that models take now which are given up for it where that is needed, ``quantize`` is how it would be loaded.
+def look_at(text: str, account: MemoryAccount | None = None, placing: Placing | None = None) -> ModelLook:
+    """What opening a family's name, a folder, a file or a model of the Hub would take; of the Hub only headers are fetched. ``account``
+    holds the models that are open now, which are given up for it where that is needed, ``placing`` is how it would be loaded.
 
     Raises:
         TillerError: there is nothing of the kind, or it cannot be opened.
     """
     family = _meant(text)
-    return _look(text, family.title, family.final, held, quantize)
+    return _look(text, family.title, family.final, account or MemoryAccount(), placing or Placing())
 
 
 def open_choice(text: str) -> str:
@@ -239,25 +241,28 @@ def _cached() -> Iterator[OpenableFamily]:
             )
 
 
-def _look(text: str, title: str, final: Checkpoint, held: int, quantize: str) -> ModelLook:
+def _look(text: str, title: str, final: Checkpoint, account: MemoryAccount, placing: Placing) -> ModelLook:
     folder = Path(final.source)
-    origin = gguf_model.origin_of(folder) if final.local else None
-    if origin is not None and not (folder / "config.json").is_file():
-        return _look_into(text, title, origin, folder.parent, held, quantize)
+    origin = gguf_model.unconverted(folder) if final.local else None
+    if origin is not None:
+        return _look_into(text, title, origin, folder.parent, account, placing)
+    kind = account.places[0].partition(":")[0]
 
     def size(how: str) -> int:
-        return int(explained(final, partial(placement.need, final, "cpu", "auto", how)).size)
+        return int(explained(final, partial(placement.need, final, kind, placing.dtype, how)).size)
 
     # First what is wrong with its files.
-    size(quantize)
+    size(placing.quantize)
     found = local(final)
     parts = [parameter_count(found.parameters) if found.files else "to be downloaded"]
     if kept := gguf_model.copy_size(folder):
         parts.append(f"converted before, {memory.size_in_words(kept)} in {folder.parent}")
-    return _said(text, title, parts, size, held, quantize)
+    return _said(text, title, parts, size, account, placing)
 
 
-def _look_into(text: str, title: str, origin: gguf_model.GgufOrigin, kept: Path, held: int, quantize: str) -> ModelLook:
+def _look_into(
+    text: str, title: str, origin: gguf_model.GgufOrigin, kept: Path, account: MemoryAccount, placing: Placing
+) -> ModelLook:
     if origin.hub:
         return ModelLook(text, title, f"{origin}, to be downloaded", True)
     from core.models.gguf_file import look
@@ -268,23 +273,23 @@ def _look_into(text: str, title: str, origin: gguf_model.GgufOrigin, kept: Path,
         parameter_count(found.parameters), f"{found.kind}, {memory.size_in_words(path.stat().st_size)}",
         f"converted this once and {gguf_model.copy_said(gguf_model.size_on_disk(found), kept)}",
     ]  # fmt: skip
-    return _said(text, title, parts, lambda how: int(BYTES[how] * found.parameters), held, quantize)
+    return _said(text, title, parts, lambda how: int(BYTES[how] * found.parameters), account, placing)
 
 
 def _said(
-    text: str, title: str, parts: list[str], size_in: Callable[[str], int], held: int, quantize: str
+    text: str, title: str, parts: list[str], size_in: Callable[[str], int], account: MemoryAccount, placing: Placing
 ) -> ModelLook:
-    room = memory.room(("cpu",), {}).usable
+    room, held, quantize = account.room(), account.size, placing.quantize
     size = size_in(quantize)
-    beside = size <= room
-    fits = size <= room + held
-    free = memory.size_in_words(room if beside else room + held)
+    beside = size <= room.usable
+    most = room.usable if beside else room.usable + held
     given_up = " once what is open now is given up" if held and not beside else ""
-    parts.append(f"takes {memory.size_in_words(size)} of memory; {free} are free{given_up}")
-    if not fits:
+    parts.append(f"takes {memory.size_in_words(size)} of memory; {memory.size_in_words(most)} are free{given_up}")
+    if size > most:
         smaller = {how: size_in(how) for how in list(BYTES)[list(BYTES).index(quantize) + 1 :]}
-        how = next((how for how, less in smaller.items() if less <= room + held), "")
+        how = next((how for how, less in smaller.items() if less <= most), "")
         least = memory.size_in_words(min((size, *smaller.values())))
-        fix = f"start Tiller with --quantize {how}" if how else f"free some memory: even --quantize 4bit needs {least}"
+        more = "allow more by --max-memory" if room.limited else "free some memory"
+        fix = f"start Tiller with --quantize {how}" if how else f"{more}: even --quantize 4bit needs {least}"
         parts.append(f"it does not fit; {fix}")
-    return ModelLook(text, title, " · ".join(parts), fits)
+    return ModelLook(text, title, " · ".join(parts), size <= most)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator
 from concurrent.futures import Future
@@ -54,6 +55,8 @@ class EngineThread(ABC, Generic[W]):
         # Held while a command is queued and while the queue is emptied for the last time: none is left without an answer.
         self._gate = threading.Lock()
         self._over = False
+        #: When something was last asked of it, or a page of it was heard of.
+        self.used = time.monotonic()
 
     @abstractmethod
     def make_worker(self) -> W:
@@ -148,6 +151,7 @@ class EngineThread(ABC, Generic[W]):
                 command.refuse(CLOSING)
 
     def _send(self, command: EngineCommand[W]) -> None:
+        self.used = time.monotonic()
         with self._gate:
             if not self._over:
                 self._commands.put(command)

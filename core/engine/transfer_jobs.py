@@ -124,7 +124,8 @@ class TransferJobs:
         from core.transfer import measure
 
         task = self.task(about)
-        beside = ModelPool(FamilyRef(task.other), self._placing) if task.other is not None else None
+        account = worker.pool.account
+        beside = ModelPool(FamilyRef(task.other), self._placing, account=account) if task.other is not None else None
 
         def load(family: Family, name: str) -> Loaded:
             return beside.get(name) if beside is not None and family == task.other else worker.load(name)

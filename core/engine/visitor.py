@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +31,7 @@ class VisitorEngine(Engine):
         self._owner = owner
         #: Where what the visitor learns or imports is kept.
         self.folder = folder
-        self.placing, self.threads = owner.placing, owner.threads
+        self.placing, self.threads, self.account = owner.placing, owner.threads, owner.account
         # What is measured of the models holds for everybody.
         self._seconds, self._noise = owner._seconds, owner._noise
         self._serve(VisitorFamily(owner._families, folder), VisitorAllowance(seconds, line))
@@ -59,11 +58,6 @@ class VisitorEngine(Engine):
     def cancel_loading(self) -> None:
         """Others may want what is being loaded. Raises TillerError."""
         self.allowance.check_owner()
-
-    def release(self) -> Future[None]:
-        """Others compute with what is in memory. Raises TillerError."""
-        self.allowance.check_owner()
-        return self._owner.release()
 
     def _send(self, command: EngineCommand[Worker]) -> None:
         self._owner._send(command)

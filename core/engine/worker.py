@@ -43,6 +43,7 @@ from core.inference.raw_completion import continue_prompts
 from core.knowledge import logit_lens, tracing
 from core.knowledge.maps import Map, Traced, Words
 from core.models import loading
+from core.models.account import MemoryAccount
 from core.models.files import LoadingCancelled
 from core.models.loading import Loaded, seen_by
 from core.models.placement import Placing
@@ -67,6 +68,7 @@ class Worker:
         cancel_loading: threading.Event,
         measured: Callable[[str, float], None] = lambda _checkpoint, _seconds: None,
         calibrated: Callable[[str, Noise], None] = lambda _checkpoint, _noise: None,
+        account: MemoryAccount | None = None,
     ) -> None:
         self._families = families
         self.device = str(loading.pick_device(placing.device))
@@ -80,6 +82,7 @@ class Worker:
             busy=self._busy,
             say=lambda sentence, part: self._say("loading", sentence, part),
             cancel=cancel_loading,
+            account=account,
         )
         self.blamer = Attribution(families, self.pool, calibrated)
         self._plan = self._said = ""
@@ -107,6 +110,7 @@ class Worker:
         else:
             self.blamer.expect()
             self._say_now()
+        self.pool.settle()
 
     def load(self, name: str, wanted: Callable[[], bool] = lambda: True) -> Loaded:
         """A checkpoint, from memory or from disk, as long as it is ``wanted``. Raises LoadError."""
@@ -118,11 +122,6 @@ class Worker:
         if new and (kinds := learnable(self.family, name)):
             self._measuring[name] = background.estimate_seconds(self.family, loaded, kinds)
         return loaded
-
-    def release(self) -> None:
-        """Give up what is in memory and not in use."""
-        for name in set(self.pool.names) - self._busy():
-            self.pool.drop(name)
 
     def _busy(self) -> set[str]:
         """The checkpoints that something is computing with."""
@@ -201,6 +200,9 @@ class Worker:
         self.answering.step(active)
         if active not in self.answering.runs:
             self._say_now()
+            # The loop remembers the run until its next turn; its checkpoints may be given up before.
+            active.streams.clear()
+            active.blaming.clear()
 
     # ------------------------------------------------------------------------------------------------- in the background
 
@@ -314,15 +316,19 @@ class Worker:
         self._say("busy" if answering else "ready", "Answering." if answering else "Ready.")
 
     def _settle(self) -> None:
-        """What was loaded in this turn is there, for whatever it was: nothing is loading between turns."""
+        """What was loaded in this turn is there, for whatever it was: nothing is loading between turns. What is not in use then may be
+        taken for another family, and what was so is not measured any more."""
         if self._said == "loading":
             self._say_now()
+        self.pool.settle()
+        for name in self._measuring.keys() - self.pool.names:
+            del self._measuring[name]
 
     def _say(self, state: str, detail: str, progress: float | None = None) -> None:
         assert state in ("loading", "ready", "busy")
         self._said = state
         runs = tuple(active.run.doing for active in self.answering.runs)
-        where = (self.answering.speed, self.device, self.threads, self._plan, self.pool.size, runs)
+        where = (self.answering.speed, self.device, self.threads, self._plan, runs)
         self._publish(Status(state, detail, progress, *where))  # type: ignore[arg-type]
 
 

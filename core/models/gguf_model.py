@@ -150,6 +150,11 @@ def _emptied(folder: Path) -> int:
     return size
 
 
+def unconverted(folder: Path) -> GgufOrigin | None:
+    """The file that a folder is still to be filled from; None for any other folder."""
+    return None if (folder / "config.json").is_file() else origin_of(folder)
+
+
 def make_whole(folder: Path, told: Told | None = None) -> None:
     """Convert the file that a folder stands for, where that has not been done; does nothing to any other folder.
 
@@ -158,7 +163,7 @@ def make_whole(folder: Path, told: Told | None = None) -> None:
         FamilyError: the Hub does not give it.
         Exception: whatever ``told`` raises.
     """
-    if (folder / "config.json").is_file() or (origin := origin_of(folder)) is None:
+    if (origin := unconverted(folder)) is None:
         return
     # Read only now: every family's folders come this way.
     from core.models.gguf_file import looked_into

@@ -60,14 +60,15 @@ def parse_memory(text: str) -> dict[str, int]:
     return found
 
 
-def room(places: tuple[str, ...], limits: Mapping[str, int], held: int = 0) -> Room:
+def room(places: tuple[str, ...], limits: Mapping[str, int], held: int = 0, unread: int = 0) -> Room:
     """What is free at ``places`` now, no more than ``limits`` allow in all.
 
     Args:
-        held: bytes that checkpoints hold already; they count against a limit, and are no longer free.
+        held: bytes of the checkpoints that are there or being loaded; they count against a limit.
+        unread: how many of these are still free, and meant for what is being loaded.
     """
     free = {place: _free(place) for place in places}
-    usable = sum(max(0, each - min(_ROOM_TO_WORK, each // 10)) for each in free.values())
+    usable = max(0, sum(max(0, each - min(_ROOM_TO_WORK, each // 10)) for each in free.values()) - unread)
     limit = sum(limits.get(place, limits.get("", each)) for place, each in free.items())
     allowed = max(0, limit - held)
     return Room(free, min(usable, allowed) if limits else usable, bool(limits) and allowed < usable)

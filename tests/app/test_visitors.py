@@ -17,12 +17,12 @@ import gradio as gr
 import pytest
 from gradio_client import Client
 
-from app.access import Access
+from app.access import MOST_ASLEEP, Access
 from app.families import FamilyPages
 from app.gate import Names
 from app.guard import guarded
 from app.page import build
-from app.visits import MOST_ASLEEP, Visits
+from app.visits import Visits
 from core.artefacts import store
 from core.chat.session import Session
 from core.cli.options import Options

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -18,6 +18,9 @@ from core.chat.settings import Settings
 from core.cli.options import Options
 from core.engine.engine import Engine
 from tests.support import tiny_models
+
+if TYPE_CHECKING:
+    from app.families import FamilyPages
 
 EXAMPLES = """
 [[example]]
@@ -88,10 +91,11 @@ def answer(engine: Engine, settings: Settings) -> dict[int, Answer]:
 
 @dataclass(frozen=True)
 class Served:
-    """A served page and the engine behind it."""
+    """A served page, the engine behind it, and the pages of all families."""
 
     address: str
     engine: Engine
+    pages: FamilyPages
 
 
 @contextmanager
@@ -105,7 +109,7 @@ def served(engine: Engine, **options: Any) -> Iterator[Served]:
     pages = family_pages(engine, given)
     page = launch(engine, given, host, port, pages)
     try:
-        yield Served(page.local_url, engine)
+        yield Served(page.local_url, engine, pages)
     finally:
         page.close(verbose=False)
         pages.close()

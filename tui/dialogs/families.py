@@ -20,6 +20,7 @@ from tui.dialogs.dialogs import Dialog
 from tui.text import clipped, one_line
 
 if TYPE_CHECKING:
+    from core.engine.engine import Engine
     from core.engine.family_choice import ModelLook, OpenableFamily
     from core.engine.getting import Fetching, GetOffer
 
@@ -54,10 +55,10 @@ class FamilyDialog(Dialog[str]):
     }
     """
 
-    def __init__(self, present: str, held: int = 0, quantize: str = "none") -> None:
+    def __init__(self, present: str, engine: Engine | None = None) -> None:
         super().__init__("Open another model", "Enter looks · Enter again opens · ↑↓ choose · Esc closes")
-        #: What is open now, and the bytes that it takes; it is closed for another one, which is loaded in the same way.
-        self.present, self.held, self.quantize = present, held, quantize
+        #: What is open now, and what computes it; it is closed for another one, which is loaded in the same way.
+        self.present, self.engine = present, engine
         self.line = Input(placeholder="a name below, a folder, a .gguf file, or owner/model", compact=True)
         self.list = OptionList(Option("Looking for what is here …", disabled=True))
         self.said = Static(id="look")
@@ -157,7 +158,7 @@ class FamilyDialog(Dialog[str]):
             self._work(partial(_open, text), self.dismiss)
         else:
             self._say(Content.styled("Looking …", "$quiet"))
-            self._work(partial(_look, text, self.held, self.quantize), self._looked)
+            self._work(partial(_look, text, self.engine), self._looked)
 
     def _looked(self, look: ModelLook) -> None:
         self.looked = look.text
@@ -244,10 +245,10 @@ def _openable() -> tuple[OpenableFamily, ...]:
     return openable()
 
 
-def _look(text: str, held: int, quantize: str) -> ModelLook:
+def _look(text: str, engine: Engine | None) -> ModelLook:
     from core.engine.family_choice import look_at
 
-    return look_at(text, held, quantize)
+    return look_at(text, engine.account, engine.placing) if engine is not None else look_at(text)
 
 
 def _offer(text: str) -> GetOffer:

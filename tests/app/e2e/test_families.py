@@ -23,7 +23,9 @@ from core.engine import family_choice
 from core.engine.engine import Engine
 from core.families import registry
 from core.models import gguf_model, hub, memory, wheels
+from core.models.account import MemoryAccount
 from core.models.memory import Room
+from core.models.placement import Placing
 from tests.support import tiny_gguf, tiny_models, tiny_package
 from tests.support.browser_page import Screen
 from tests.support.browser_server import Served, family, served, short
@@ -352,7 +354,9 @@ def test_what_the_open_models_take_counts_as_free_only_where_it_is_needed(
     tiny_gguf.write(file, tiny_models.model("llama"), numbers="F16")
     takes = 2 * sum(each.numel() for each in tiny_models.model("llama").parameters())
     monkeypatch.setattr(family_choice.memory, "room", lambda *_: Room({"cpu": 10**4}, 10**4))
-    alone, helped = family_choice.look_at(str(file)), family_choice.look_at(str(file), takes)
+    open_now = MemoryAccount()
+    monkeypatch.setattr(MemoryAccount, "size", property(lambda account: takes if account is open_now else 0))
+    alone, helped = family_choice.look_at(str(file)), family_choice.look_at(str(file), open_now)
     assert (alone.fits, helped.fits) == (False, True)
     # Even in four bits it takes more than is free.
     least = int(0.75 * takes / 2)
@@ -361,11 +365,11 @@ def test_what_the_open_models_take_counts_as_free_only_where_it_is_needed(
     )
     monkeypatch.setattr(family_choice.memory, "room", lambda *_: Room({"cpu": least}, least))
     assert family_choice.look_at(str(file)).about.endswith(" · it does not fit; start Tiller with --quantize 4bit")
-    assert family_choice.look_at(str(file), quantize="4bit").fits
+    assert family_choice.look_at(str(file), placing=Placing(quantize="4bit")).fits
     assert "10 kB are free · it does not fit" in alone.about
     assert helped.about.endswith(" are free once what is open now is given up")
     monkeypatch.setattr(family_choice.memory, "room", lambda *_: Room({"cpu": 10**9}, 10**9))
-    assert family_choice.look_at(str(file), takes).about.endswith("1.0 GB are free")
+    assert family_choice.look_at(str(file), open_now).about.endswith("1.0 GB are free")
 
 
 def test_options_of_another_family_have_no_recipe_of_the_first() -> None:

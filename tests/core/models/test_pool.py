@@ -23,6 +23,7 @@ from core.engine.run import Run
 from core.families import registry
 from core.families.checkpoint import FamilyRef
 from core.models import loading, memory, placement, weight_swap
+from core.models.account import MemoryAccount
 from core.models.files import LoadError, LoadingCancelled, Progress
 from core.models.memory import MemoryTextError, Room
 from core.models.placement import DoesNotFit, Need, Placing, Plan
@@ -225,6 +226,50 @@ def test_what_is_in_use_is_never_given_up(shelf_of: Callable[..., ModelPool]) ->
             pool.get("dpo")
 
 
+def test_pools_of_one_account_share_its_limit_and_take_what_idles(shelf_of: Callable[..., ModelPool]) -> None:
+    account, busy = MemoryAccount("500KB"), set[str]()
+    first, second = (shelf_of(account=account, busy=lambda: busy) for _ in range(2))
+    first.get("base")
+    weights = weakref.ref(first.get("sft").model)
+    assert account.size == 2 * WHOLE
+    # What was taken in this turn may be in use by whoever took it.
+    with pytest.raises(NoRoomNow, match="chat needs 231 kB, and what is answering now leaves 39 kB; wait for it"):
+        second.get("chat")
+    busy.add("base")
+    first.settle()
+    second.get("chat")
+    assert (first.names, second.names, account.size) == (("base",), ("chat",), 2 * WHOLE)
+    assert weights() is None
+    busy.clear()
+    # Another family's is given up before one's own; what is held is not.
+    first.settle()
+    second.get("dpo")
+    assert (first.names, second.names) == ((), ("chat", "dpo"))
+    second.settle()
+    with first.held("base"):
+        assert second.names == ("dpo",)
+        first.settle()
+        second.get("sft")
+        assert (first.names, second.names) == (("base",), ("sft",))
+    del first
+    gc.collect()
+    assert account.size == WHOLE
+
+
+def test_what_is_being_loaded_counts_before_it_is_there(shelf_of: Callable[..., ModelPool]) -> None:
+    account, seen = MemoryAccount(), list[tuple[int, int]]()
+    pool = shelf_of(account=account, say=lambda *_: seen.append((account.size, account.unread)))
+    pool.get("chat")
+    assert {size for size, _ in seen} == {WHOLE}
+    unread = [rest for _, rest in seen]
+    assert unread[0] == WHOLE
+    assert unread == sorted(unread, reverse=True)
+    assert unread[-1] == account.unread == 0
+    with pytest.raises(LoadingCancelled):
+        pool.get("base", wanted=lambda: False)
+    assert (account.size, account.unread) == (WHOLE, 0)
+
+
 def test_memory_that_others_take_is_not_counted_on(
     shelf_of: Callable[..., ModelPool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -337,6 +382,46 @@ def test_checkpoints_that_do_not_fit_together_answer_in_turn(folder: Path, engin
     ends = [index for index, event in enumerate(found[1]) if isinstance(event, Done) and event.column < 2]
     starts = [index for index, event in enumerate(found[1]) if isinstance(event, Started) and event.column >= 2]
     assert max(ends) < min(starts)
+
+
+def test_engines_of_one_account_take_turns_and_answer_as_alone(folder: Path, engines: list[Engine]) -> None:
+    account = MemoryAccount("350KB")
+    for _ in range(2):
+        made = Engine(str(folder), device="cpu", threads=1, max_memory="350KB", account=account)
+        engines.append(made)
+        made.start()
+        assert made.wait_ready(PATIENCE).state == "ready"
+    said = []
+    for engine in (*engines, *engines, *engines):
+        events = until_end(engine.submit(chat("chat")))
+        assert not [event for event in events if isinstance(event, Failed)]
+        said.append([event.id for event in events if isinstance(event, Token)])
+        assert account.size == WHOLE
+        use = engine.memory_use
+        assert use is not None
+        assert use.held == WHOLE
+        weights = engine.call(lambda worker: weakref.ref(worker.pool.get("chat").model)).result()
+        other = next(each for each in engines if each is not engine)
+        other.call(lambda worker: worker.load("chat").quantize).result()
+        assert weights() is None, "nothing of the other engine's holds it"
+    assert said == [said[0]] * len(said)
+
+
+def test_an_answer_keeps_its_checkpoint_while_another_engine_lacks_room(folder: Path, engines: list[Engine]) -> None:
+    account = MemoryAccount("350KB")
+    first, second = (Engine(str(folder), device="cpu", threads=1, max_memory="350KB", account=account) for _ in "ab")
+    engines += [first, second]
+    first.start()
+    first.wait_ready(PATIENCE)
+    with answers_held(3):
+        run = first.submit(chat("chat", tokens=20))
+        wait_for(lambda: any(isinstance(event, Started) for event in run.poll(0.1)), "the first word of it")
+        second.start()
+        assert second.wait_ready(PATIENCE).detail == (
+            "chat needs 231 kB, and what is answering now leaves 119 kB; wait for it."
+        )
+        assert account.size == WHOLE
+    assert [event.reason for event in until_end(run) if isinstance(event, Done)] == ["length"]
 
 
 def test_two_people_with_different_checkpoints_take_turns(folder: Path, engines: list[Engine]) -> None:
