@@ -209,6 +209,8 @@ class Answering:
 
     def _forget(self, active: Active) -> None:
         self.runs = [each for each in self.runs if each is not active]
+        # A batch that nobody is in any more would keep its model in memory.
+        self._batches = [each for each in self._batches if each.members]
 
     def _end_early(self, active: Active) -> None:
         """Stop a run because the engine closes or nobody waits for it: what was said stays, every unfinished column is done."""
