@@ -8,7 +8,6 @@ import traceback
 from typing import Any
 
 import gradio as gr
-from fastapi.dependencies import models
 from gradio import queueing, routes
 from gradio.state_holder import SessionState, StateHolder
 
@@ -36,7 +35,7 @@ def keep_small(page: gr.Blocks) -> None:
 
 def forget_closed() -> None:
     """Have FastAPI forget what it knows of the handlers of pages that are served no more: it keeps thousands, and the pages with them."""
-    for each in vars(models).values():
+    for each in vars(sys.modules["fastapi.dependencies.models"]).values():
         if hasattr(each, "cache_clear"):
             each.cache_clear()
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from core.errors import TillerError
 from core.families.checkpoint import Family, FamilyRef
 from core.models import gguf_model, loading, memory, placement, weight_swap
-from core.models.account import MemoryAccount
+from core.models.account import MemoryAccount, SharingPool
 from core.models.files import LoadingCancelled, Progress
 from core.models.load_errors import explained
 from core.models.loading import Loaded
@@ -262,7 +262,7 @@ class ModelPool:
             self._sizes[key] = self.unread = need.size
         return True
 
-    def _dispensable(self, need: Need, room: Room, beside: str) -> tuple[ModelPool, str]:
+    def _dispensable(self, need: Need, room: Room, beside: str) -> tuple[SharingPool, str]:
         """What to give up next; what is needed is of no use without the checkpoint ``beside``, where that is there. Raises DoesNotFit."""
         idle = self._idle_everywhere(beside)
         if idle and room.usable + sum(pool.takes(name) for pool, name in idle) >= need.size:
@@ -281,7 +281,7 @@ class ModelPool:
             f"memory or take a smaller family than {self.family.title}."
         )
 
-    def _idle_everywhere(self, beside: str = "") -> list[tuple[ModelPool, str]]:
+    def _idle_everywhere(self, beside: str = "") -> list[tuple[SharingPool, str]]:
         """What could be given up: that of other families before this one's, of which ``beside`` stays."""
         used = {*self._busy(), *+self._held, beside}
         return [*self.account.idle(self), *((self, each) for each in self._kept if each not in used)]
