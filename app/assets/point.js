@@ -82,7 +82,7 @@
     const details = event.target;
     if (!details.matches || !details.matches(".t-details") || !details.open) return;
     const fields = details.querySelector(".t-fields");
-    if (!fields.querySelector(".t-shut")) fields.prepend(el("h3", {}, "How answers are written"), button("Close", "Close (Esc)", () => { details.open = false; details.querySelector("summary").focus(); }, { class: "t-button t-shut" }));
+    if (!fields.querySelector(".t-shut")) fields.prepend(el("p", { class: "t-sheet-title" }, "How answers are written"), button("Close", "Close (Esc)", () => { details.open = false; details.querySelector("summary").focus(); }, { class: "t-button t-shut" }));
   }, true);
   document.addEventListener("keydown", (event) => {
     const details = event.key === "Escape" && !state.view?.running ? document.querySelector(".t-details[open]") : null;

@@ -14,7 +14,6 @@ import time
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -33,16 +32,13 @@ from core.chat.events import ALTERNATIVES, Alternative, Done, Event, Reading, St
 from core.chat.settings import Sampling
 from core.inference.batch import PaddedBatch, batch_rows, check_finite, pad_batch, read_gates
 from core.inference.detokenizer import Detokenizer, token_text
-from core.inference.key_values import KeyValues
+from core.inference.key_values import KeyValues, RowsTogether
 from core.inference.shared_prefix import can_branch
 from core.models.cache import going_on, new_cache
 from core.models.hooks import Action, Site, hooked
 from core.models.loading import Loaded
 from core.steering.interventions import ONE_TOKEN, BatchEdits, EditError, Masks, RowEdit
 from core.steering.readings import GateProbe, Opened, Projection, capture_residual, read_projections
-
-if TYPE_CHECKING:
-    from core.inference.shared_batch import SharedBatch
 
 #: An answer that goes on passes over the random numbers of so many of its tokens at a time.
 _DRAWS = 64
@@ -112,7 +108,7 @@ class BatchDecoder:
         self._speakers = {s.column: s for s in speakers}
         self._kept = KeyValues(new_cache(loaded.model))
         #: Where its rows are while they step together with those of others, and what was computed there for the next step.
-        self.shared: SharedBatch | None = None
+        self.shared: RowsTogether | None = None
         self._foreseen: tuple[Tensor, list[Mapping[str, float]]] | None = None
         self._edits = BatchEdits([row.edits for row in self._rows], loaded.device)
         #: Where each gate is open for the next token: a number a row [rows, 1, 1].
@@ -207,7 +203,7 @@ class BatchDecoder:
         closed = torch.zeros(len(self._rows), 1, 1, device=self.loaded.device)
         return self._opened.get(gate, closed)
 
-    def given_up(self, shared: SharedBatch) -> KeyValues:
+    def given_up(self, shared: RowsTogether) -> KeyValues:
         """What its rows have kept, which are in a batch with others from now on."""
         kept, self.shared, self._kept = self._kept, shared, KeyValues({})
         return kept

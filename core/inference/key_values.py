@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -54,6 +55,16 @@ class KeyValues:
         self.attention = self.attention[:, empty:].contiguous()
         for layer in _layers(self):
             layer.keys, layer.values = (_held(each)[:, :, empty:].contiguous() for each in (layer.keys, layer.values))
+
+
+class RowsTogether(Protocol):
+    """Where a decoder's rows are while they step together with those of others (:class:`core.inference.shared_batch.SharedBatch`)."""
+
+    def drop(self, member: Any, before: int, keep: Sequence[int]) -> None:
+        """Of the rows that a member had before, only these go on."""
+
+    def changed(self) -> None:
+        """A member is steered in another way."""
 
 
 def merged(parts: Sequence[tuple[KeyValues, int]]) -> KeyValues:

@@ -430,7 +430,7 @@ def test_a_chat_takes_the_memory_of_a_learning_and_gives_it_back(folder: Path, m
 
     one = None
 
-    def tight(_places: object, _limits: object, held: int = 0) -> Room:
+    def tight(_places: object, _limits: object, held: int = 0, _unread: int = 0) -> Room:
         # Room for one checkpoint and a half.
         size = one if one is not None else 10**12
         return Room({"cpu": 10**12}, max(0, size * 3 // 2 - held))
