@@ -16,7 +16,7 @@ NAMES = {
     "rows": "a plain, a steered and a shadow row together against one answer of generate",
     "scrubbing": "nine strengths of an answer against one answer of generate",
     "sweeping": "nine strengths of a direction on thirty-two prompts against one prompt at a time",
-    "clients": "sixteen clients at once against one: tokens a second, waits, and whether each gets what he gets alone",
+    "clients": "sixteen clients (--clients) at once against one: tokens a second, waits, and whether each gets what he gets alone",
     "products": "rows times a layer's weights in float32, bfloat16, widened and packed, as they are chosen on this processor",
     "large": "steered decoding of one and of eight answers on random models of 100 M parameters, against generate",
     "first-minute": "a model from a clean data folder (--model): loaded, first token, refusal and truth learnt quickly, steered by",
@@ -66,6 +66,9 @@ def _declare(parser: VerbParser) -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"which (default: all): {', '.join(NAMES)}")
     parser.add_argument("--pairs", metavar="N", type=whole_number(1, 10**6), default=40,
                         help="how often each is timed (default: 40, at least 15)")  # fmt: skip
+    parser.add_argument(
+        "--clients", metavar="N", type=whole_number(2, 256), default=16, help="clients: how many (default: 16)"
+    )
     parser.add_argument("--budget", metavar="TIME", type=seconds, default=None, help="hostile: how long (default: 1h)")
     parser.add_argument(
         "--set", metavar="CATEGORY", default="cities", help="nie: the category that is steered (default: cities)"

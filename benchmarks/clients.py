@@ -7,6 +7,7 @@ A client asks one question after another, greedily, plain or steered. One client
 from __future__ import annotations
 
 import argparse
+import math
 import statistics
 import threading
 import time
@@ -20,12 +21,13 @@ from core.chat.settings import Settings
 from core.engine.engine import Engine
 from core.errors import TillerError
 
-CLIENTS = 16
 #: So many times one client's tokens a second all of them together have to get.
 LEAST = 3.0
 #: Rounds of one client and of all of them in turn, and questions that each client asks in a round.
 _ROUNDS, _QUESTIONS = 5, 3
 _LONGEST = 48
+#: Seconds between two looks at what has come, by which `/v1` reads its runs, too.
+_BEAT = 0.01
 #: Memory that may come and go, in parts of what was there after the first round.
 _FLAT = 0.02
 
@@ -48,18 +50,19 @@ def clients(options: argparse.Namespace) -> bool:
         status = engine.wait_ready(3_600)
         if status.state != "ready":
             raise TillerError(status.detail)
-        return measured(engine)
+        return measured(engine, options.clients)
     finally:
         engine.close()
 
 
-def measured(engine: Engine, count: int = CLIENTS, rounds: int = _ROUNDS, longest: int = _LONGEST) -> bool:
+def measured(engine: Engine, count: int, rounds: int = _ROUNDS, longest: int = _LONGEST) -> bool:
     """The same of an engine that is ready, with so many clients."""
     asked = questions(engine, longest)
     ratios: list[float] = []
     waits: list[float] = []
-    alone = [_answers(engine, [settings])[0] for settings in asked]
-    differing, compared, memory = 0, 0, [0.0]
+    alone = [_alone(engine, settings) for settings in asked]
+    gaps: list[float] = []
+    compared, memory = 0, [0.0]
     for _ in range(rounds):
         one = _rate([_client(engine, asked, range(_QUESTIONS))])
         everybody = _together(engine, asked, count)
@@ -67,7 +70,7 @@ def measured(engine: Engine, count: int = CLIENTS, rounds: int = _ROUNDS, longes
         waits += [wait for told, _ in everybody for wait in told.waits]
         for told, _ in everybody:
             compared += len(told.said)
-            differing += sum(alone[place] != said for place, said in told.said.items())
+            gaps += [gap for place, said in told.said.items() if (gap := parting(alone[place], said)) is not None]
         memory.append(psutil.Process().memory_info().rss)
     ratio = statistics.median(ratios)
     grown = memory[-1] / memory[1] - 1
@@ -76,9 +79,8 @@ def measured(engine: Engine, count: int = CLIENTS, rounds: int = _ROUNDS, longes
         f"  {count} clients against one: {ratio:.2f} × the tokens a second; at least {LEAST:.1f}: {_kept(ratio >= LEAST)}"
     )
     print(f"  the first token of 95 in 100 answers within {late:.2f} s, while all ask")
-    print(
-        f"  {differing} of {compared} answers are not those of one client alone (rounding, where two tokens are as likely)"
-    )
+    apart = f", where two tokens lie at most {max(gaps):.1e} nats apart" if gaps else ""
+    print(f"  {len(gaps)} of {compared} answers part from those of one client alone{apart}")
     print(
         f"  memory {grown:+.1%} from the first round to the last; at most {_FLAT:+.0%}: {_kept(grown <= _FLAT)}",
         flush=True,
@@ -129,19 +131,30 @@ def _client(engine: Engine, asked: Sequence[Settings], places: range) -> tuple[T
         question = place % len(asked)
         sent = time.perf_counter()
         words: list[int] = []
-        for event in engine.submit(asked[question], shadows=False):
-            if isinstance(event, Failed):
-                told.error = event.sentence
-            if isinstance(event, Token):
-                if not words:
-                    told.waits.append(time.perf_counter() - sent)
-                words.append(event.id)
+        run = engine.submit(asked[question], shadows=False)
+        while not run.finished:
+            for event in run.poll():
+                if isinstance(event, Failed):
+                    told.error = event.sentence
+                if isinstance(event, Token):
+                    if not words:
+                        told.waits.append(time.perf_counter() - sent)
+                    words.append(event.id)
+            time.sleep(_BEAT)
         told.said[question] = tuple(words)
         told.tokens += len(words)
     return told, time.perf_counter() - began
 
 
-def _answers(engine: Engine, asked: Sequence[Settings]) -> list[tuple[int, ...]]:
-    return [
-        tuple(event.id for event in engine.submit(each, shadows=False) if isinstance(event, Token)) for each in asked
-    ]
+def parting(alone: Sequence[Token], said: Sequence[int]) -> float | None:
+    """How much likelier the token of one client alone is than what was said in its place, in nats, where the two part first; None where
+    they are the same, infinite where what was said is none of the likeliest."""
+    for token, other in zip(alone, said, strict=False):
+        if token.id != other:
+            chances = {each.id: each.probability for each in token.reading.top}
+            return math.log(chances[token.id] / chances[other]) if other in chances else math.inf
+    return None if len(alone) == len(said) else math.inf
+
+
+def _alone(engine: Engine, settings: Settings) -> tuple[Token, ...]:
+    return tuple(event for event in engine.submit(settings, shadows=False) if isinstance(event, Token))

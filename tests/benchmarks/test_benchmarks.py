@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -162,3 +163,18 @@ def test_a_file_that_is_torn_by_a_kill_is_found(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
     assert killed([torn], tmp_path / "torn", 8)[1] != []
     assert killed([whole], tmp_path / "whole", 8)[1] == []
+
+
+def test_where_two_answers_part_says_how_near_the_two_tokens_were() -> None:
+    from benchmarks.clients import parting
+    from core.chat.events import Alternative, Reading, Token
+
+    def token(index: int, own: int) -> Token:
+        top = (Alternative(own, "a", 0.5), Alternative(9, "b", 0.25))
+        return Token(0, index, own, "a", Reading(0.0, 0.0, 0, top=top))
+
+    alone = (token(0, 3), token(1, 4))
+    assert parting(alone, (3, 4)) is None
+    assert parting(alone, (3, 9)) == pytest.approx(math.log(2))
+    assert parting(alone, (3, 8)) == math.inf
+    assert parting(alone, (3,)) == math.inf
