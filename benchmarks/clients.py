@@ -26,7 +26,7 @@ LEAST = 3.0
 #: Rounds of one client and of all of them in turn, and questions that each client asks in a round.
 _ROUNDS, _QUESTIONS = 5, 3
 _LONGEST = 48
-#: Seconds between two looks at what has come, by which `/v1` reads its runs, too.
+#: Seconds between two looks at what has come: a server reads its runs now and then, too.
 _BEAT = 0.01
 #: Memory that may come and go, in parts of what was there after the first round.
 _FLAT = 0.02
