@@ -113,7 +113,9 @@ class Gate:
     async def _let_in(self, scope: Scope, receive: Receive, send: Send, path: str, kind: str) -> None:
         """A request is answered, if it brings no more than it may."""
         uploads = path.endswith(UPLOAD)
-        if kind == "multipart/form-data" and not uploads:
+        said = [value for name, value in scope["headers"] if name.lower() == b"content-type"]
+        # Of two kinds, or of one that only begins so, what reads the request may take another than is looked at here.
+        if len(said) > 1 or (kind.startswith("multipart") and (kind != "multipart/form-data" or not uploads)):
             # Gradio takes files in other places too, and keeps them for ever.
             await _refuse(send, kind, 415, "Files are not taken here; upload them on the page, where it asks for one.")
             return

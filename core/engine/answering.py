@@ -94,13 +94,16 @@ class Answering:
             if active in self.runs and not active.run.cancelled.is_set()
             for stream in active.streams.values()
         }
-        self._batches = share(self._batches, streams)
-        for members, work in [*((each.members, each.foresee) for each in self._batches), *beginnings(streams)]:
+        shared = share(self._batches, streams)
+        self._batches = [batch for batch, _ in shared]
+        together: list[tuple[list[BatchDecoder], Callable[[], None]]] = [
+            (members, partial(batch.step, members)) for batch, members in shared
+        ]
+        for members, work in [*together, *beginnings(streams)]:
             try:
                 work()
             except Exception as error:
                 # What was begun to be kept of each is of no use any more.
-                self._batches = [each for each in self._batches if each.members is not members]
                 for active in dict.fromkeys(streams[each] for each in members):
                     self._forget(active)
                     self._broken(active.run, error)
@@ -210,6 +213,8 @@ class Answering:
     def _forget(self, active: Active) -> None:
         self.runs = [each for each in self.runs if each is not active]
         # A batch that nobody is in any more would keep its model in memory.
+        for batch in self._batches:
+            batch.forget(active.streams.values())
         self._batches = [each for each in self._batches if each.members]
 
     def _end_early(self, active: Active) -> None:

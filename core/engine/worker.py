@@ -182,7 +182,8 @@ class Worker:
             chats = self.answering.steppable()
             self.answering.foresee(chats)
             for active in chats:
-                if not closed.is_set():
+                # What stood in the way of what is computed together has ended some.
+                if not closed.is_set() and active in self.answering.runs:
                     self._step(active)
             if not chats and not closed.is_set():
                 self._learn()

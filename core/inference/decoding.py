@@ -203,10 +203,19 @@ class BatchDecoder:
         closed = torch.zeros(len(self._rows), 1, 1, device=self.loaded.device)
         return self._opened.get(gate, closed)
 
-    def given_up(self, shared: RowsTogether) -> KeyValues:
-        """What its rows have kept, which are in a batch with others from now on."""
-        kept, self.shared, self._kept = self._kept, shared, KeyValues({})
-        return kept
+    @property
+    def kept(self) -> KeyValues:
+        """What its rows have kept while they are by themselves."""
+        return self._kept
+
+    @property
+    def lengths(self) -> list[int]:
+        """How many tokens each of its rows has."""
+        return [len(row.ids) for row in self._rows]
+
+    def give_up(self, shared: RowsTogether) -> None:
+        """Its rows are in a batch with others from now on, which has what they kept."""
+        self.shared, self._kept = shared, KeyValues({})
 
     def taken_back(self, kept: KeyValues) -> None:
         """Its rows are by themselves again."""

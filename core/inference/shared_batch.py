@@ -22,6 +22,9 @@ from core.models.loading import Loaded
 from core.steering.interventions import ONE_TOKEN, BatchEdits
 from core.steering.readings import gate_layers, read_projections
 
+#: Positions of a batch that may be padded as they like, and how many times what is real it may come to beyond.
+_LITTLE, _PADDED = 4_096, 2
+
 
 class SharedBatch:
     """Decoders that step together."""
@@ -60,6 +63,16 @@ class SharedBatch:
         """A member is steered in another way."""
         self._edits = None
 
+    def forget(self, decoders: Iterable[BatchDecoder]) -> None:
+        """These are wanted no more, whatever has become of them."""
+        for each in [each for each in decoders if each in self.members]:
+            self.drop(each, each.rows, ())
+
+    def step(self, decoders: Sequence[BatchDecoder]) -> None:
+        """Have exactly these in it, and compute what comes next of each."""
+        self.arrange(decoders)
+        self.foresee()
+
     @torch.inference_mode()
     def arrange(self, decoders: Sequence[BatchDecoder]) -> None:
         """Let exactly these be in it; one alone needs it no more than none."""
@@ -69,7 +82,10 @@ class SharedBatch:
         new = [each for each in wanted if each.shared is not self]
         if new:
             there = [(self._kept, self.rows)] if self._kept is not None else []
-            self._kept = merged([*there, *((each.given_up(self), each.rows) for each in new)])
+            # Handed over when it is put together: whatever stands in the way of that leaves each with what it has.
+            self._kept = merged([*there, *((each.kept, each.rows) for each in new)])
+            for each in new:
+                each.give_up(self)
             self.members += new
             self._edits = None
 
@@ -110,24 +126,29 @@ class SharedBatch:
             each.foresee(logits[begin:end], read_projections(each.gauges, own, end - begin), own)
 
 
-def share(batches: list[SharedBatch], decoders: Iterable[BatchDecoder]) -> list[SharedBatch]:
-    """Put decoders that are to step now into batches, each as far as may be into the one that it is in; those that are left empty are
-    given up. Decoders of models that keep more than keys and values step alone."""
+def share(batches: list[SharedBatch], decoders: Iterable[BatchDecoder]) -> list[tuple[SharedBatch, list[BatchDecoder]]]:
+    """Which decoders that are to step now are to be in which batch (:meth:`SharedBatch.step`), each as far as may be in the one that it is
+    in. Decoders of models that keep more than keys and values step alone, and so does one beside which the others would be padding."""
     able = [each for each in decoders if each.joinable]
     groups: list[tuple[SharedBatch, list[BatchDecoder]]] = [
         (batch, [each for each in able if each.shared is batch]) for batch in batches
     ]
     for new in [each for each in able if each.shared is None]:
         for batch, members in groups:
-            fits = sum(each.rows for each in members) + new.rows <= batch_rows(new.loaded)
-            if batch.loaded.model is new.loaded.model and fits:
+            if batch.loaded.model is new.loaded.model and _fits([*members, new]):
                 members.append(new)
                 break
         else:
             groups.append((SharedBatch(new.loaded), [new]))
-    for batch, members in groups:
-        batch.arrange(members)
-    return [batch for batch, _ in groups if batch.members]
+    # One alone needs no batch; what is in one that nobody else is in any more comes out of it.
+    return [(batch, members) for batch, members in groups if batch.members or len(members) > 1]
+
+
+def _fits(members: Sequence[BatchDecoder]) -> bool:
+    """Whether so many rows are one pass, and no more of their keys and values is padding than is not, beyond what is little."""
+    lengths = [length for each in members for length in each.lengths]
+    padded = len(lengths) * max(lengths)
+    return len(lengths) <= batch_rows(members[0].loaded) and padded <= max(_LITTLE, _PADDED * sum(lengths))
 
 
 def beginnings(decoders: Iterable[BatchDecoder]) -> list[tuple[list[BatchDecoder], Callable[[], None]]]:

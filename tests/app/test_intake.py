@@ -141,6 +141,25 @@ def test_files_are_taken_where_they_are_uploaded_alone(server: Served) -> None:
         assert raw.answer() == (415, "Files are not taken here; upload them on the page, where it asks for one.\n")
 
 
+@pytest.mark.parametrize("path", ["/gradio_api/component_server", UPLOAD])
+@pytest.mark.parametrize(
+    "kinds",
+    [
+        ("multipart/form-dataX; boundary=xx",),
+        ("multipart/mixed; boundary=xx",),
+        (FORM, "application/json"),
+        ("application/json", FORM),
+    ],
+)
+def test_a_form_is_known_by_what_any_reader_would_take_for_one(
+    server: Served, path: str, kinds: tuple[str, ...]
+) -> None:
+    body = form(b"something")
+    raw = Raw(server, path, *(f"content-type: {kind}" for kind in kinds), f"content-length: {len(body)}")
+    raw.send(body)
+    assert raw.answer()[0] == 415
+
+
 @pytest.mark.parametrize(
     ("path", "body"),
     [

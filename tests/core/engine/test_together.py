@@ -92,3 +92,19 @@ def test_readings_come_without_a_shadow_where_nobody_asks_for_it(engine: Engine)
     assert ids(plain) == ids(read)
     assert all(event.shadow is None for event in plain if isinstance(event, Token))
     assert all(event.shadow is not None for event in read if isinstance(event, Token))
+
+
+def test_an_engine_goes_on_when_rows_cannot_be_put_together(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    asked = [chat(engine, recipe) for recipe in RECIPES[:2]]
+
+    def full(_parts: object) -> None:
+        raise RuntimeError("out of memory")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shared_batch, "merged", full)
+        with answers_held(0):
+            runs = [engine.submit(each) for each in asked]
+        for run in runs:
+            assert isinstance(until_end(run)[-1], Failed)
+    assert answers(until_end(engine.submit(asked[0])))[0].reason is not None
+    assert engine.call(lambda worker: worker.answering._batches).result(60) == []

@@ -55,6 +55,14 @@ def alone(decoders: Sequence[BatchDecoder]) -> list[list[Event]]:
     return found
 
 
+def together_now(batches: list[SharedBatch], decoders: Sequence[BatchDecoder]) -> list[SharedBatch]:
+    """What comes next of decoders, computed in batches; gives those that are left."""
+    shared = share(batches, decoders)
+    for batch, members in shared:
+        batch.step(members)
+    return [batch for batch, _ in shared if batch.members]
+
+
 def assert_same(found: Sequence[Event], expected: Sequence[Event]) -> None:
     """The same tokens, and readings within rounding."""
     for column in {event.column for event in expected if isinstance(event, Token)}:
@@ -85,10 +93,8 @@ def test_everybody_says_what_he_says_alone(tiny_loaded: Callable[[str], Loaded],
     batches: list[SharedBatch] = []
     together = read = 0
     while any(not each.done for each in decoders):
-        batches = share(batches, [each for each in decoders if not each.done])
-        for batch in batches:
-            together = max(together, len(batch.members))
-            batch.foresee()
+        batches = together_now(batches, [each for each in decoders if not each.done])
+        together = max([together, *(len(batch.members) for batch in batches)])
         for members, work in beginnings(each for each in decoders if not each.done):
             read += len(members)
             work()
@@ -98,7 +104,7 @@ def test_everybody_says_what_he_says_alone(tiny_loaded: Callable[[str], Loaded],
     assert together == 6
     # The one that is steered behind a gate reads its prompts by itself.
     assert read == 5
-    assert share(batches, []) == []
+    assert together_now(batches, []) == []
     for events, wanted in zip(found, expected, strict=True):
         assert_same(events, wanted)
 
@@ -117,9 +123,7 @@ def test_whoever_comes_and_goes_changes_nothing_for_the_others(
         if place == stopped and not decoders[4].done:
             found[4] += decoders[4].stop()
         active = [each for index, each in enumerate(decoders) if index in turn and not each.done]
-        batches = share(batches, active)
-        for batch in batches:
-            batch.foresee()
+        batches = together_now(batches, active)
         for _, work in beginnings(active):
             work()
         for index, each in enumerate(decoders):
@@ -142,9 +146,7 @@ def test_a_recipe_that_changes_acts_from_the_next_token_on(tiny_loaded: Callable
         for place in range(20):
             if place == 4:
                 assert decoders[0].set_edits(0, edits(loaded, "-3*truth")) == 4
-            batches = share(batches, [each for each in decoders if not each.done])
-            for batch in batches:
-                batch.foresee()
+            batches = together_now(batches, [each for each in decoders if not each.done])
             for each in decoders:
                 if not each.done:
                     said = each.step()
@@ -162,13 +164,13 @@ def test_more_rows_than_a_pass_takes_are_several_batches(
     decoders = [decoder(loaded, 0) for _ in range(5)]
     for each in decoders:
         each.step()
-    batches = share([], decoders)
+    batches = together_now([], decoders)
     assert [len(batch.members) for batch in batches] == [3, 2]
+    for each in decoders:
+        each.step()
     decoders[0].stop()
-    batches = share(batches, decoders[1:])
+    batches = together_now(batches, decoders[1:])
     assert [len(batch.members) for batch in batches] == [2, 2]
-    for batch in batches:
-        batch.foresee()
     assert all(len([e for e in each.step() if isinstance(e, Token)]) <= 1 for each in decoders[1:])
 
 
@@ -179,3 +181,38 @@ def test_models_that_keep_states_or_windows_step_alone(tiny_loaded: Callable[[st
         each.step()
     assert share([], decoders) == []
     assert all(not each.done for each in decoders)
+
+
+def test_a_long_chat_does_not_make_padding_of_the_others(
+    tiny_loaded: Callable[[str], Loaded], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.inference.shared_batch._LITTLE", 0)
+    loaded = tiny_loaded("llama")
+    short = [decoder(loaded, 0) for _ in range(3)]
+    prompt = chat_prompt(loaded, "long " * 60)
+    long = BatchDecoder(loaded, [DecodingRow(0, prompt, sampling=Sampling(max_new_tokens=4))])
+    for each in (*short, long):
+        each.step()
+    assert [len(members) for _, members in share([], [*short, long])] == [3]
+
+
+def test_what_stands_in_the_way_of_a_batch_leaves_each_what_it_has(
+    tiny_loaded: Callable[[str], Loaded], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = tiny_loaded("llama")
+    expected = alone([decoder(loaded, index) for index in range(2)])
+    decoders = [decoder(loaded, index) for index in range(2)]
+    found: list[list[Event]] = [each.step() for each in decoders]
+
+    def full(_parts: object) -> None:
+        raise RuntimeError("out of memory")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("core.inference.shared_batch.merged", full)
+        ((batch, members),) = share([], decoders)
+        with pytest.raises(RuntimeError):
+            batch.step(members)
+    for events, each, wanted in zip(found, decoders, expected, strict=True):
+        while not each.done:
+            events += each.step()
+        assert_same(events, wanted)
