@@ -29,7 +29,7 @@ def direction_conclusion(card: Card) -> str:
     useful = known.useful
     strength = _ONE if useful is None else (useful[1] or useful[0])
     at = min(_within(known.strengths, strength), key=lambda each: abs(each - strength))
-    does = _refusals(details, at) if learns(card) == "refusal" else _moves(card, known, at)
+    does = (_refusals(details, at) if learns(card) == "refusal" else "") or _moves(card, known, at)
     reach = known.range_said()
     chance = chance_said(details)
     return f"{does} {reach[:1].upper()}{reach[1:]}{_breaks(known)}.{chance and f' It {chance}.'}"

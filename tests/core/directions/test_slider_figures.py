@@ -10,6 +10,7 @@ import pytest
 from core.artefacts.store import Card
 from core.chat.settings import Column
 from core.directions.card import sections
+from core.directions.conclusion import direction_conclusion
 from core.directions.slider_figures import figure, slider_figures
 from core.recipes.language import parse
 
@@ -41,6 +42,11 @@ def test_the_change_is_told_against_the_unsteered_model() -> None:
     assert words("1*truth", of=truth).startswith("P(TRUE) − P(FALSE) 0.73 (unsteered −0.17)")
     own = card("polite", dose_response={**DOSE, "effect": [0.0, 0.0, 2.0, 3.5, 4.0]})
     assert words("1*polite", of=own).startswith("leaning 3.5 nats (unsteered 2)")
+
+
+def test_where_no_reply_was_counted_the_conclusion_says_the_probability() -> None:
+    said = direction_conclusion(card())
+    assert said.startswith("At strength 1 P(refusal) of harmless requests goes from 0.03 to 0.72. Useful from ")
 
 
 def test_of_nothing_nothing_is_said_but_which_strengths_are_of_use() -> None:
