@@ -17,23 +17,16 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
-from transformers.generation.logits_process import (
-    LogitsProcessor,
-    LogitsProcessorList,
-    MinPLogitsWarper,
-    RepetitionPenaltyLogitsProcessor,
-    TemperatureLogitsWarper,
-    TopKLogitsWarper,
-    TopPLogitsWarper,
-)  # fmt: skip
+from transformers.generation.logits_process import LogitsProcessorList
 
 from core.chat.drawing import TokenDrawing
-from core.chat.events import ALTERNATIVES, Alternative, Done, Event, Reading, Started
+from core.chat.events import Done, Event, Started
 from core.chat.settings import Sampling
 from core.inference.batch import PaddedBatch, batch_rows, check_finite, pad_batch, read_gates
-from core.inference.detokenizer import Detokenizer, token_text
+from core.inference.detokenizer import Detokenizer
 from core.inference.key_values import KeyValues, RowsTogether
 from core.inference.shared_prefix import can_branch
+from core.inference.token_choice import logits_processors, read_logits
 from core.models.cache import going_on, new_cache
 from core.models.hooks import Action, Site, hooked
 from core.models.loading import Loaded
@@ -245,11 +238,11 @@ class BatchDecoder:
             if any(row.unpassed for row in self._rows):
                 self._pass_over()
                 return events
-            logits, projections = self._prefill()
+            logits, projections = self._taken() or self._prefill()
             if self._padded is not None:
                 return events
         else:
-            logits, projections = self._decode()
+            logits, projections = self._taken() or self._decode()
         self.steps += 1
         chosen, forced = self._choose(logits)
         named = max(each.drawing.alternatives for each in self._speakers.values())
@@ -267,6 +260,11 @@ class BatchDecoder:
         self._drop_finished()
         return events
 
+    def _taken(self) -> tuple[Tensor, list[Mapping[str, float]]] | None:
+        """What was computed for this step beforehand, if it was."""
+        found, self._foreseen = self._foreseen, None
+        return found
+
     def _pass_over(self) -> None:
         """Draw what was drawn for tokens that an answer has already, so that it goes on as if it had not been cut off.
 
@@ -281,9 +279,6 @@ class BatchDecoder:
 
     def _prefill(self) -> tuple[Tensor, list[Mapping[str, float]]]:
         """Read the next part of the prompts; when they are read, there is no padded batch any more."""
-        if self._foreseen is not None:
-            found, self._foreseen = self._foreseen, None
-            return found
         if self._padded is None:
             said = [row.speaker.said for row in self._rows]
             self._padded = pad_batch(self.loaded, [row.speaker.prompt for row in self._rows], said)
@@ -301,9 +296,6 @@ class BatchDecoder:
         return found
 
     def _decode(self) -> tuple[Tensor, list[Mapping[str, float]]]:
-        if self._foreseen is not None:
-            found, self._foreseen = self._foreseen, None
-            return found
         kept = self._kept
         if kept.attention is not None:
             kept.attention = torch.cat([kept.attention, kept.attention.new_ones(len(self._rows), 1)], dim=1)
@@ -400,44 +392,10 @@ def _row(speaker: DecodingRow, edits: tuple[RowEdit, ...], leader: _Row | None) 
         leader,
         [*speaker.prompt, *speaker.said],
         deque(speaker.forced),
-        _processors(speaker),
+        logits_processors(speaker.sampling, speaker.drawing, len(speaker.prompt)),
         generator,
         len(speaker.said) if leader is None and speaker.sampling.temperature > 0 else 0,
     )
-
-
-class _Shifted(LogitsProcessor):
-    """Shifts the logits of single tokens, also by what the answer holds already (:class:`core.chat.drawing.TokenDrawing`)."""
-
-    def __init__(self, drawing: TokenDrawing, prompt: int) -> None:
-        self._drawing, self._prompt = drawing, prompt
-
-    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        shifted = scores.clone()
-        for token, bias in self._drawing.logit_bias:
-            shifted[:, token] += bias
-        said, counts = input_ids[0, self._prompt :].unique(return_counts=True)
-        shifted[:, said] -= self._drawing.presence_penalty + self._drawing.frequency_penalty * counts
-        return shifted
-
-
-def _processors(speaker: DecodingRow) -> LogitsProcessorList:
-    """transformers' own filters, in the order in which its ``generate`` applies them, behind what shifts single tokens."""
-    sampling, drawing = speaker.sampling, speaker.drawing
-    chosen = LogitsProcessorList()
-    if drawing.presence_penalty or drawing.frequency_penalty or drawing.logit_bias:
-        chosen.append(_Shifted(drawing, len(speaker.prompt)))
-    if sampling.repetition_penalty != 1:
-        chosen.append(RepetitionPenaltyLogitsProcessor(penalty=float(sampling.repetition_penalty)))
-    if sampling.temperature > 0:
-        chosen.append(TemperatureLogitsWarper(temperature=float(sampling.temperature)))
-        if sampling.top_k:
-            chosen.append(TopKLogitsWarper(top_k=sampling.top_k))
-        if sampling.top_p < 1:
-            chosen.append(TopPLogitsWarper(top_p=float(sampling.top_p)))
-        if drawing.min_p:
-            chosen.append(MinPLogitsWarper(min_p=float(drawing.min_p)))
-    return chosen
 
 
 def _sample(row: _Row, logits: Tensor, greedy: int) -> int:
@@ -448,38 +406,3 @@ def _sample(row: _Row, logits: Tensor, greedy: int) -> int:
         return int(scores[0].argmax())
     chances = scores[0].softmax(-1).cpu()
     return int(torch.multinomial(chances, 1, generator=row.generator))
-
-
-def read_logits(
-    loaded: Loaded,
-    logits: Tensor,
-    chosen: Sequence[int],
-    projections: Sequence[Mapping[str, float]],
-    alternatives: int = ALTERNATIVES,
-) -> list[Reading]:
-    """A reading for every row of ``logits`` [rows, vocabulary] (float32), of the token chosen there; it names so many alternatives."""
-    tokens = torch.tensor(chosen, device=logits.device)[:, None]
-    logprobs = logits.log_softmax(-1)
-    own = logprobs.gather(-1, tokens)
-    entropy = -(logprobs.exp() * logprobs).nan_to_num(nan=0.0).sum(-1)
-    best = logprobs.topk(min(alternatives, logprobs.shape[-1]), dim=-1)
-    rank = (logprobs > own).sum(-1)
-    numbers = zip(
-        own[:, 0].tolist(),
-        entropy.tolist(),
-        rank.tolist(),
-        best.indices.tolist(),
-        best.values.exp().tolist(),
-        projections,
-        strict=True,
-    )
-    return [
-        Reading(
-            logprob,
-            uncertainty,
-            place,
-            tuple(Alternative(i, token_text(loaded, i), p) for i, p in zip(ids, values, strict=True)),
-            gauged,
-        )
-        for logprob, uncertainty, place, ids, values, gauged in numbers
-    ]

@@ -92,15 +92,9 @@ class SharedBatch:
     def _release(self, member: BatchDecoder) -> None:
         assert self._kept is not None
         begin, end = self._spans()[self.members.index(member)]
-        member.taken_back(self._kept.part(range(begin, end)))
-        rest = [row for row in range(self.rows) if not begin <= row < end]
-        self.members.remove(member)
-        self._edits = None
-        if rest:
-            self._kept.keep(rest)
-            self._kept.trim()
-        else:
-            self._kept = None
+        own = self._kept.part(range(begin, end))
+        self.drop(member, end - begin, ())
+        member.taken_back(own)
 
     def _spans(self) -> list[tuple[int, int]]:
         return list(pairwise(accumulate((each.rows for each in self.members), initial=0)))

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from core.chat.events import Reading
 from core.inference.batch import check_finite, pad_batch, read_gates
-from core.inference.decoding import read_logits
+from core.inference.token_choice import read_logits
 from core.models.hooks import Action, hooked
 from core.models.loading import Loaded
 from core.steering.interventions import BatchEdits, RowEdit
