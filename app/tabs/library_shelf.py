@@ -143,6 +143,8 @@ def build(pane: Pane, shelf: Shelf) -> gr.Accordion:
             return
         said = learn_line(f"{len(found)} pairs. Read them, change what you like, then press Learn from these pairs.")
         yield said, gr.update(visible=True), *kept[:2], pairs_text(found), gr.skip(), gr.skip()
+        # The last of a stream reaches the page a second time, when it ends: by then a person may have edited the pairs.
+        yield (gr.skip(), *kept)
 
     def cancelled(at: str, request: gr.Request) -> None:
         pane.engine_of(request).cancel_learning(at)
