@@ -32,7 +32,8 @@ NAMES = {
     "scorer": "how far the reply classes agree with replies labelled by hand, and how refusals begin; writes benchmarks/figures/",
     "blame": "an answer scored by every model of its path, against plain passes; the wait for its colours; the memory it takes",
     "validation": "intervals, ceilings and controls on data of known truth, beside what earlier versions gave; writes docs/validation.md",
-    "faults": "spoilt input, kills in the middle of writing, visitors at once, vanished ones, memory (when it is named)",
+    "faults": "spoilt input, and kills in the middle of writing (when it is named)",
+    "visitors": "visitors at once, vanished ones, the memory that a thousand chats and a thousand visitors leave (when it is named)",
     "hostile": "an hour of attacks on a public server with three honest visitors; --budget 10m for less (when it is named)",
     "gpu": "a pair of an 8B model's shape on an NVIDIA GPU: loading, steering, colours, maps (when it is named)",
     "page": "from the address to a finished page in a browser, beside the smallest page of Gradio (when it is named: it needs Chromium)",
@@ -42,7 +43,7 @@ NAMES = {
 #: The module of a benchmark that has none of its own.
 _ROOMS = {"steering": "decoding", "rows": "decoding", "scrubbing": "decoding", "learning": "large"}
 #: Those that not every machine can run.
-_ASKED_FOR = ("gpu", "faults", "hostile", "page")
+_ASKED_FOR = ("gpu", "faults", "visitors", "hostile", "page")
 
 
 def bench(options: Options) -> int:

@@ -1,4 +1,4 @@
-"""What may go wrong, made to go wrong thousands of times: spoilt input, kills in the middle of writing, many visitors, vanished ones."""
+"""What may go wrong, made to go wrong thousands of times: spoilt input, and kills in the middle of writing."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import signal
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import gguf
@@ -20,7 +19,6 @@ from safetensors.numpy import load_file
 
 from benchmarks import fuzzing
 from benchmarks.fuzz_readers import readers
-from benchmarks.served import Server, Visitor, handlers_of, serving
 from core.artefacts import store
 from core.artefacts.direction import load_direction
 from core.chat.kept import kept_document
@@ -31,22 +29,17 @@ from core.recipes.language import parse
 from core.util.files import json_text, read_json, write_bytes
 from core.util.resume import ResumeNotes
 
-#: Cases of each reader; kills; chats, and sessions, after the first of which memory may not grow by more than a part of it.
-CASES, KILLS, CHATS, WARM, GROWTH = 10_000, 500, 1_000, 50, 0.02
-VANISHING, AT_ONCE = 40, 16
-QUESTIONS = ("Is Paris in France?", "How do I make a cup of tea?", "Who are you?", "What is a fish?")
-RECIPES = ("", "1*truth", "1.5*refusal", "-1*truth")
+#: Cases of each reader; kills.
+CASES, KILLS = 10_000, 500
 
 
 def faults(options: argparse.Namespace) -> bool:
     """Print a table of each; whether all held."""
-    good = [_fuzzed(), _killed()]
-    with serving() as server:
-        good += [_together(server), _vanished(server), _grown(server)]
-    return all(good)
+    return all([_fuzzed(), _killed()])
 
 
-def _said(what: str, result: str, good: bool) -> bool:
+def said(what: str, result: str, good: bool) -> bool:
+    """A row of the table; ``good`` again."""
     print(f"| {what} | {result} | {'held' if good else 'BROKEN'} |", flush=True)
     return good
 
@@ -64,7 +57,7 @@ def _fuzzed() -> bool:
             for fault, case in found.faults.items():
                 print(f"{name}: {fault}: {case[:300]!r}")
             result = f"{found.read:,} read, {found.refused:,} refused, the slowest {found.slowest:.2f} s"
-            good = _said(f"{CASES:,} spoilt {name}", result, not found.faults) and good
+            good = said(f"{CASES:,} spoilt {name}", result, not found.faults) and good
     return good
 
 
@@ -117,7 +110,7 @@ def _killed() -> bool:
     """Kill processes that do nothing but write, and read everything that they have left after each."""
     what = f"{KILLS} kills while something is written"
     if not hasattr(os, "fork"):
-        return _said(what, "not tried: this system has no fork", True)
+        return said(what, "not tried: this system has no fork", True)
     with tempfile.TemporaryDirectory() as text:
         folder = Path(text)
         for name in ("STATE", "DATA"):
@@ -126,7 +119,7 @@ def _killed() -> bool:
         read, broken = killed(list(writers.values()), folder, KILLS)
         left = sum(1 for _ in folder.rglob(".writing-*"))
     result = f"{', '.join(writers)}: {read:,} files read, {len(broken)} not whole {broken[:3] or ''}, {left} unfinished ones beside them"
-    return _said(what, result, not broken)
+    return said(what, result, not broken)
 
 
 def killed(writers: Sequence[Callable[[int], object]], folder: Path, kills: int) -> tuple[int, list[str]]:
@@ -161,80 +154,3 @@ def _read_back(path: Path) -> None:
         load_file(path)
     else:
         path.read_text(encoding="utf-8")
-
-
-# -------------------------------------------------------------------------------------------------------------- visitors
-
-
-def _questions() -> Iterator[tuple[str, str]]:
-    number = 0
-    while True:
-        yield QUESTIONS[number % len(QUESTIONS)], RECIPES[(number // len(QUESTIONS)) % len(RECIPES)]
-        number += 1
-
-
-def _together(server: Server) -> bool:
-    handlers = handlers_of(server.address)
-    asked = [each for _, each in zip(range(AT_ONCE), _questions(), strict=False)]
-    begun = time.monotonic()
-    alone = [Visitor(server.address, handlers).chat(*each) for each in asked]
-    one_by_one = time.monotonic() - begun
-    right, seconds = 0, []
-    for _ in range(3):
-        begun = time.monotonic()
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            found = list(pool.map(lambda each: Visitor(server.address, handlers).chat(*each), asked))
-        seconds.append(time.monotonic() - begun)
-        right += sum(one == other for one, other in zip(found, alone, strict=True))
-    result = f"{right} of {3 * AT_ONCE} answers as alone, in {min(seconds) / one_by_one:.2f} of the time of one after another"
-    return _said(f"{AT_ONCE} visitors at once, three times", result, right == 3 * AT_ONCE)
-
-
-def _vanished(server: Server) -> bool:
-    handlers = handlers_of(server.address)
-    threads = _threads(server)
-    for _ in range(VANISHING):
-        visitor = Visitor(server.address, handlers)
-        visitor.join("send", (), {"message": "Tell me about whales"})
-        visitor.listen(2)
-    begun = time.monotonic()
-    answer = Visitor(server.address, handlers).chat(QUESTIONS[0])
-    wait = time.monotonic() - begun
-    time.sleep(5)
-    begun = _cpu(server)
-    time.sleep(5)
-    idle = _cpu(server) - begun
-    result = f"the next answer after {wait:.1f} s; {idle:.2f} s of computing in the 5 s after all; threads {threads} → {_threads(server)}"
-    return _said(f"{VANISHING} visitors that vanish in the middle of an answer", result, bool(answer) and idle < 1)
-
-
-def _threads(server: Server) -> int:
-    import psutil
-
-    return int(psutil.Process(server.process.pid).num_threads())
-
-
-def _cpu(server: Server) -> float:
-    import psutil
-
-    used = psutil.Process(server.process.pid).cpu_times()
-    return float(used.user + used.system)
-
-
-def _grown(server: Server) -> bool:
-    handlers = handlers_of(server.address)
-    good = True
-    one = Visitor(server.address, handlers)
-    for what in ("chats of one visitor", "visitors"):
-        asked = _questions()
-        sizes = []
-        for _ in range(CHATS + WARM):
-            each = Visitor(server.address, handlers) if what == "visitors" else one
-            each.chat(*next(asked))
-            each.call("status")
-            sizes.append(server.resident)
-        before, after = sizes[WARM], sizes[-1]
-        growth = after / before - 1
-        result = f"{before:.0f} MB after {WARM}, {after:.0f} MB after {WARM + CHATS}: {growth:+.1%}"
-        good = _said(f"{CHATS:,} {what}", result, growth < GROWTH) and good
-    return good

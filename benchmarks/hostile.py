@@ -11,6 +11,8 @@ import struct
 import threading
 import time
 import urllib.error
+import zlib
+from base64 import b64encode, urlsafe_b64encode
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -18,9 +20,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks import fuzzing
-from benchmarks.faults import QUESTIONS, RECIPES
 from benchmarks.fuzz_readers import readers
 from benchmarks.served import Server, Visitor, handlers_of, serving
+from benchmarks.visitors import QUESTIONS, RECIPES
 
 #: Seconds that it lasts unless ``--budget`` says otherwise; honest visitors; their answers come within so many times the usual time.
 LASTS, HONEST, SLOWER = 3_600.0, 3, 2.0
@@ -136,7 +138,8 @@ def _attack(
     spoiler = fuzzing.Spoiler(seed)
     kinds = {
         "links": _links, "handlers": _handlers, "bodies": _bodies, "recipes": _recipes, "files": _files, "vanishing": _vanishing,
-        "long chats": _long_chats, "others' work": _others, "hosts": _hosts, "sessions": _sessions,
+        "long chats": _long_chats, "others' work": _others, "hosts": _hosts, "sessions": _sessions, "/v1": _completions,
+        "doors": _doors, "floods": _floods,
     }  # fmt: skip
     while not ended.wait(spoiler.random.expovariate(PACE)):
         name = spoiler.random.choice(list(kinds))
@@ -228,9 +231,6 @@ def _long_chats(visitor: Visitor, spoiler: fuzzing.Spoiler) -> None:
 
 
 def _packed(document: dict[str, Any]) -> str:
-    import zlib
-    from base64 import urlsafe_b64encode
-
     return "s=" + urlsafe_b64encode(zlib.compress(json.dumps(document).encode(), 9)).decode().rstrip("=")
 
 
@@ -257,3 +257,42 @@ def _hosts(visitor: Visitor, spoiler: fuzzing.Spoiler) -> None:
 def _sessions(visitor: Visitor, _spoiler: fuzzing.Spoiler) -> None:
     for _ in range(5):
         Visitor(visitor.address, visitor.handlers).call("status")
+
+
+def _completions(visitor: Visitor, spoiler: fuzzing.Spoiler) -> None:
+    """Requests of other chat programs, spoilt."""
+    chance = spoiler.random
+    chat = {
+        "model": chance.choice(["skiff/dpo", "skiff/dpo:40*refusal", "skiff/nope", "../../etc"]),
+        "messages": [{"role": "user", "content": "Hi"}] * chance.choice([1, 3, 2_000]),
+        "max_tokens": chance.choice([1, 10**9, -1]), "n": chance.choice([1, 10**6]), "temperature": 1e300, "logit_bias": {"5": 1e9},
+    }  # fmt: skip
+    raw = {
+        "model": "skiff/base", "prompt": chance.choice(["x" * 200_000, [[1] * 50_000] * 50, [10**12], [""] * 5_000]), "echo": True,
+        "logprobs": chance.choice([5, 10**6]), "stop": ["x"] * 10_000, "stream": chance.choice([True, False]),
+    }  # fmt: skip
+    path, body = chance.choice(
+        [("v1/chat/completions", chat), ("v1/completions", raw), ("v1/steering", chat), ("v1/tokenize", raw)]
+    )
+    visitor.post(path, spoiler.document(body) if chance.random() < 0.5 else body)
+
+
+def _doors(visitor: Visitor, spoiler: fuzzing.Spoiler) -> None:
+    """The owner's page with guessed passwords, families that nobody listed, files outside."""
+    chance = spoiler.random
+    guess = b64encode(f"owner:{chance.random()}".encode()).decode()
+    status = visitor.get(
+        chance.choice(["owner", "owner/", "family/", "family/%2e%2e/%2e%2e/etc/passwd", "gradio_api/file=/etc/passwd"]),
+        {"Authorization": f"Basic {guess}"},
+    )
+    if status >= 400:
+        raise ValueError("a closed door")
+    handlers = [name for name in visitor.handlers if "open" in name or "fetch" in name or "get" in name]
+    visitor.call(chance.choice(handlers), (), {"text": chance.choice(["/etc", "../x.gguf", "maker/" + "x" * 90, ""])})
+
+
+def _floods(visitor: Visitor, spoiler: fuzzing.Spoiler) -> None:
+    """Bodies that are too large, or promise more than comes."""
+    path = spoiler.random.choice(["gradio_api/run/predict", "gradio_api/upload", "v1/completions", "nowhere"])
+    length = spoiler.random.choice([10**12, 90_000_000, 50_000])
+    visitor.post(path, b"[" * 50_000, {"Content-Length": str(length)}, wait=10)

@@ -86,12 +86,12 @@ class Visitor:
         """The status of a page."""
         return _status(urllib.request.Request(f"{self.address}{path}", headers=dict(headers or {})))
 
-    def post(self, path: str, body: object, headers: Mapping[str, str] | None = None) -> Any:
-        """What is answered to a document of JSON."""
+    def post(self, path: str, body: object, headers: Mapping[str, str] | None = None, wait: float = PATIENCE) -> Any:
+        """What is answered to a document of JSON within ``wait`` seconds."""
         blob = body if isinstance(body, bytes) else json.dumps(body).encode()
         said = {"content-type": "application/json", **(headers or {})}
         with urllib.request.urlopen(
-            urllib.request.Request(f"{self.address}{path}", blob, said), timeout=PATIENCE
+            urllib.request.Request(f"{self.address}{path}", blob, said), timeout=wait
         ) as answer:
             return json.loads(answer.read() or b"null")
 
