@@ -34,6 +34,7 @@ NAMES = {
     "validation": "intervals, ceilings and controls on data of known truth, beside what earlier versions gave; writes docs/validation.md",
     "faults": "spoilt input, and kills in the middle of writing (when it is named)",
     "visitors": "visitors at once, vanished ones, the memory that a thousand chats and a thousand visitors leave (when it is named)",
+    "slices": "how long a person waits for the engine beside every kind of long work (when it is named)",
     "hostile": "an hour of attacks on a public server with three honest visitors; --budget 10m for less (when it is named)",
     "gpu": "a pair of an 8B model's shape on an NVIDIA GPU: loading, steering, colours, maps (when it is named)",
     "page": "from the address to a finished page in a browser, beside the smallest page of Gradio (when it is named: it needs Chromium)",
@@ -43,7 +44,7 @@ NAMES = {
 #: The module of a benchmark that has none of its own.
 _ROOMS = {"steering": "decoding", "rows": "decoding", "scrubbing": "decoding", "learning": "large"}
 #: Those that not every machine can run.
-_ASKED_FOR = ("gpu", "faults", "visitors", "hostile", "page")
+_ASKED_FOR = ("gpu", "faults", "visitors", "slices", "hostile", "page")
 
 
 def bench(options: Options) -> int:
@@ -70,7 +71,13 @@ def _declare(parser: VerbParser) -> None:
     parser.add_argument(
         "--clients", metavar="N", type=whole_number(2, 256), default=16, help="clients: how many (default: 16)"
     )
-    parser.add_argument("--budget", metavar="TIME", type=seconds, default=None, help="hostile: how long (default: 1h)")
+    parser.add_argument(
+        "--budget",
+        metavar="TIME",
+        type=seconds,
+        default=None,
+        help="hostile: how long (default: 1h); slices: of each kind of work (default: 30s)",
+    )
     parser.add_argument(
         "--set", metavar="CATEGORY", default="cities", help="nie: the category that is steered (default: cities)"
     )

@@ -6,16 +6,13 @@ Machines differ by a factor of ten: what learning may take is counted in reading
 from __future__ import annotations
 
 import argparse
-import os
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import torch
 
+from benchmarks.data_folder import scratch_folders
 from core.chat.events import Failed, Token
 from core.chat.settings import Settings
 from core.directions.contrast import load_contrast
@@ -36,7 +33,7 @@ _TOKENS = 24
 
 def first_minute(options: argparse.Namespace) -> bool:
     """Print what happens when, in seconds from the start; whether quick directions are there in time."""
-    with _clean_folders():
+    with scratch_folders():
         started = time.perf_counter()
         family = adhoc_family.one_model(options.model) if options.model else options.family
         engine = Engine(family, **options.engine)
@@ -116,18 +113,3 @@ def _answer(engine: Engine, settings: Settings, started: float | None) -> str:
 
 def _say(started: float, sentence: str) -> None:
     print(f"{time.perf_counter() - started:7.1f} s  {sentence}", flush=True)
-
-
-@contextmanager
-def _clean_folders() -> Iterator[None]:
-    """Nothing that was made before is found, and nothing is left behind."""
-    before = {name: os.environ.get(name) for name in ("TILLER_DATA", "TILLER_CACHE")}
-    with tempfile.TemporaryDirectory(prefix="tiller-first-") as folder:
-        os.environ.update(TILLER_DATA=f"{folder}/data", TILLER_CACHE=f"{folder}/cache")
-        try:
-            yield
-        finally:
-            for name, value in before.items():
-                os.environ.pop(name, None)
-                if value is not None:
-                    os.environ[name] = value

@@ -15,6 +15,7 @@ from core.confidence import unembedding as readout
 from core.confidence.neurons import BLOCKS, Block
 from core.confidence.unembedding import FinalNorm, Precise
 from core.models.loading import Loaded
+from core.util.progress import Slices
 
 #: Above so many products of float64, cosines are computed in float32; their sums over the vocabulary stay in float64.
 _MUCH = 10**11
@@ -29,8 +30,8 @@ def last_blocks(loaded: Loaded) -> list[int]:
     return layers
 
 
-def block(loaded: Loaded, layer: int, precise: Precise, norm: FinalNorm) -> Block:
-    """The norms and LogitVars of one block's neurons, from weights in full precision.
+def block(loaded: Loaded, layer: int, precise: Precise, norm: FinalNorm) -> Slices[Block]:
+    """The norms and LogitVars of one block's neurons, from weights in full precision, a part of the vocabulary at a time.
 
     Raises:
         AnatomyError: a mixture of experts, or no single down projection.
@@ -38,12 +39,12 @@ def block(loaded: Loaded, layer: int, precise: Precise, norm: FinalNorm) -> Bloc
     """
     weight = readout.columns(precise, loaded.anatomy.neurons(layer))
     unembedding = readout.unembedding_rows(precise, loaded)
-    variances = logit_variance(weight, unembedding, norm.gain)
+    variances = yield from logit_variance(weight, unembedding, norm.gain)
     return Block(layer, np.asarray(weight.double().norm(dim=0).cpu()), np.asarray(variances.cpu()))
 
 
 @torch.inference_mode()
-def logit_variance(weight: Tensor, unembedding: Tensor, gain: Tensor) -> Tensor:
+def logit_variance(weight: Tensor, unembedding: Tensor, gain: Tensor) -> Slices[Tensor]:
     """Var over the vocabulary of cos(w_i, u_v) for every column w_i of ``weight`` [width, neurons]: [neurons] in float64.
 
     u_v is the row of ``unembedding`` [vocabulary, width] times ``gain`` [width], centred over the vocabulary. 0 for a column of zeros.
@@ -62,5 +63,6 @@ def logit_variance(weight: Tensor, unembedding: Tensor, gain: Tensor) -> Tensor:
         cosines = (part.to(weight.device, kind) @ unit).double()
         first += cosines.sum(0)
         second += cosines.pow(2).sum(0)
+        yield 0
     count = unembedding.shape[0]
     return (second / count - (first / count).pow(2)).clamp_min(0)

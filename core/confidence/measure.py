@@ -30,7 +30,7 @@ from core.confidence.confidence import (
     Plain,
 )
 from core.confidence.logit_variance import block, last_blocks
-from core.confidence.neurons import BLOCKS, CANDIDATES
+from core.confidence.neurons import BLOCKS, CANDIDATES, Block
 from core.confidence.unembedding import Head
 from core.directions import contrast_files
 from core.directions.contrast import ContrastSet
@@ -40,7 +40,7 @@ from core.inference.metrics import Asked
 from core.inference.prompts import encode_text
 from core.models.loading import Loaded
 from core.util.budget import Budget, TimedPart, spread
-from core.util.progress import Cost, Learning, Step, finished, told
+from core.util.progress import Cost, Learning, Slices, Step, finished, told
 from core.util.resume import Arrays, ResumeNotes
 from core.util.version import PROGRAM
 
@@ -77,12 +77,20 @@ class _Work:
 
     loaded: Loaded
     contrast: ContrastSet
+    head: Head
+    blocks: tuple[Block, ...]
+
+    @classmethod
+    def begun(cls, loaded: Loaded, contrast: ContrastSet) -> Slices[_Work]:
+        """It, with the LogitVars of its blocks' neurons computed. Raises AnatomyError and LoadError as :func:`measure_confidence` does."""
+        layers, head, blocks = last_blocks(loaded), Head(loaded), list[Block]()
+        for layer in layers:
+            blocks.append((yield from block(loaded, layer, head.precise, head.norm)))
+        return cls(loaded, contrast, head, tuple(blocks))
 
     def __post_init__(self) -> None:
         loaded = self.loaded
-        self.layers = last_blocks(loaded)
-        self.head = Head(loaded)
-        self.blocks = tuple(block(loaded, layer, self.head.precise, self.head.norm) for layer in self.layers)
+        self.layers = [each.layer for each in self.blocks]
         self.train, self.test = confidence_texts(loaded, self.contrast)
         self.asked, self.labels = judged_statements(loaded, self.contrast)
         self.pairs = [(each.layer, neuron) for each in self.blocks for neuron in each.candidates]
@@ -210,7 +218,8 @@ def measure_confidence(
         AnatomyError: a mixture of experts, or a model whose final norm or logits are made otherwise.
         LoadError: the weights are not to be had in full precision.
     """
-    notes, work = notes or ResumeNotes(), _Work(loaded, contrast)
+    notes = notes or ResumeNotes()
+    work = yield from told(_Work.begun(loaded, contrast), "Comparing what the neurons write with the vocabulary.")
     means = yield from work.means(notes)
     done: list[Arrays] = []
     count = len(work.rounds())
@@ -236,7 +245,7 @@ def confidence_notes(loaded: Loaded, contrast: ContrastSet) -> ResumeNotes:
 
 def confidence_phases(loaded: Loaded, contrast: ContrastSet) -> list[TimedPart]:
     """The parts of :func:`measure_confidence`, for an estimate. Raises AnatomyError and LoadError, as it does."""
-    work, rows = _Work(loaded, contrast), batch_rows(loaded)
+    work, rows = finished(_Work.begun(loaded, contrast)), batch_rows(loaded)
     texts, questions = work.rounds()[0]
     means, probes = dict[int, Tensor](), list[Ablation]()
 
@@ -258,7 +267,7 @@ def confidence_phases(loaded: Loaded, contrast: ContrastSet) -> list[TimedPart]:
     replays = (len(work.pairs) + len(work.like) + 1 + SETS) / len(work.layers)
     share, asked = len(work.test) / len(texts), len(work.asked) / len(questions)
     return [
-        TimedPart(1, lambda: _Work(loaded, contrast)),
+        TimedPart(1, lambda: finished(_Work.begun(loaded, contrast))),
         TimedPart(len(work.train) / len(work.train[:rows]), learn),
         TimedPart(share, read),
         TimedPart(share * replays, change),

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import log
 
 import numpy as np
@@ -42,12 +43,12 @@ class Block:
     norms: _Figures
     variances: _Figures
 
-    @property
+    @cached_property
     def quarter(self) -> list[int]:
         """The neurons with the largest norms, a quarter of all."""
         return [int(each) for each in np.argsort(-self.norms, kind="stable")[: max(CANDIDATES, len(self.norms) // 4)]]
 
-    @property
+    @cached_property
     def candidates(self) -> list[int]:
         """The neurons of the quarter with the lowest LogitVar, lowest first."""
         return sorted(self.quarter, key=lambda neuron: self.variances[neuron])[:CANDIDATES]
@@ -57,9 +58,14 @@ class Block:
         variance = float(self.variances[neuron])
         return float(self.norms[neuron]) / log(variance) if 0 < variance < 1 else float("nan")
 
+    def _others(self) -> list[int]:
+        """The neurons that are no candidates, the largest norm first."""
+        candidates = set(self.candidates)
+        return [int(each) for each in np.argsort(-self.norms, kind="stable") if int(each) not in candidates]
+
     def matched(self, rng: np.random.Generator) -> list[int]:
         """For each candidate another neuron of like norm, none twice and none a candidate; fewer where there are too few."""
-        left = [int(each) for each in np.argsort(-self.norms, kind="stable") if int(each) not in set(self.candidates)]
+        left = self._others()
         found: list[int] = []
         for candidate in self.candidates:
             nearest = sorted(left, key=lambda neuron: abs(self.norms[neuron] - self.norms[candidate]))[:_NEAREST]
@@ -71,7 +77,7 @@ class Block:
     def nearest(self, count: int) -> list[int]:
         """So many neurons of the norms that the candidates have, none of them a candidate, in an order that says nothing: candidate by
         candidate the one of nearest norm that is left; fewer where there are too few."""
-        left = [int(each) for each in np.argsort(-self.norms, kind="stable") if int(each) not in set(self.candidates)]
+        left = self._others()
         found: list[int] = []
         while left and len(found) < count:
             candidate = self.candidates[len(found) % len(self.candidates)]
