@@ -13,9 +13,20 @@ import socket
 from urllib.parse import urlsplit
 
 from app.access import COOKIE, SIGN_IN, Access
-from app.intake import App, Message, Receive, Scope, Send, TooMuchError, UnreadableError, pass_on
+from app.intake import (
+    App,
+    CrowdedError,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    Together,
+    TooMuchError,
+    UnreadableError,
+    pass_on,
+)
 from core.cli.options import Options
-from core.util.limits import MAX_BODY, MAX_FORM, MAX_UPLOAD
+from core.util.limits import MAX_BODY, MAX_FORM, MAX_TOGETHER, MAX_UPLOAD
 
 #: Where a page's files are uploaded to; nothing else takes any.
 UPLOAD = "/gradio_api/upload"
@@ -76,6 +87,8 @@ class Gate:
     def __init__(self, app: App, names: Names, access: Access) -> None:
         self.app, self.names, self.access = app, names, access
         self._guessing = asyncio.Lock()
+        #: What comes in but uploads, which are kept on the disk and bounded there.
+        self.together = Together(MAX_TOGETHER)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, or the server's own start and end."""
@@ -120,7 +133,9 @@ class Gate:
             await _refuse(send, kind, 415, "Files are not taken here; upload them on the page, where it asks for one.")
             return
         try:
-            await pass_on(self.app, scope, receive, send, MAX_FORM if uploads else MAX_BODY)
+            await pass_on(
+                self.app, scope, receive, send, MAX_FORM if uploads else MAX_BODY, None if uploads else self.together
+            )
         except TooMuchError:
             await _refuse(
                 send, kind, 413,
@@ -128,6 +143,8 @@ class Gate:
                 if uploads
                 else f"A request has at most {MAX_BODY:,} bytes; send less at once, or a file of chats in several.",
             )  # fmt: skip
+        except CrowdedError:
+            await _refuse(send, kind, 503, "This server reads as much as it can at once; send it again in a moment.")
         except UnreadableError:
             await _refuse(
                 send, kind, 400, "This server can make nothing of that request; reload the page that it was sent from."

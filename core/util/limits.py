@@ -24,6 +24,8 @@ MAX_LINK = 1_000_000
 MAX_CHAT = 20_000_000
 #: Bytes of a request to a server: such a chat, whose characters take four at most, and the link that comes with it.
 MAX_BODY = 4 * MAX_CHAT + MAX_LINK
+#: Bytes of all that are answered at a time, but for uploads and small ones.
+MAX_TOGETHER = 3 * MAX_BODY
 #: Layers that a file's vectors are of, and numbers in all of them.
 MAX_ROWS = 1_000
 MAX_NUMBERS = 50_000_000

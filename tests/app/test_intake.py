@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import socket
@@ -15,6 +16,8 @@ from starlette.testclient import TestClient
 
 from app import uploads
 from app.access import Access
+from app.gate import Gate, Names
+from app.intake import Message, Receive, Scope, Send
 from core.cli.options import Options
 from core.engine.engine import Engine
 from core.util.limits import MAX_BODY, MAX_CHAT, MAX_FORM
@@ -124,6 +127,44 @@ def test_what_does_not_say_its_size_is_counted(server: Served, monkeypatch: pyte
     raw.chunk(json.dumps({"data": "x" * (100_000 - 12)}).encode())
     raw.chunk(b"")
     assert raw.answer()[0] == 422
+
+
+async def test_large_requests_come_in_as_far_as_they_fit_together_and_small_ones_always(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("app.intake.SMALL", 5)
+    monkeypatch.setattr("app.gate.MAX_TOGETHER", 25)
+    answering = asyncio.Event()
+
+    async def app(_scope: Scope, receive: Receive, send: Send) -> None:
+        assert (await receive())["type"] == "http.request"
+        await answering.wait()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    gate = Gate(app, Names(Options()), Access(Options()))
+
+    async def asked(size: int) -> int:
+        sent: list[Message] = []
+
+        async def receive() -> Message:
+            return {"type": "http.request", "body": b"x" * size, "more_body": False}
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        scope = {"type": "http", "method": "POST", "path": "/v1/completions", "headers": [(b"host", b"127.0.0.1")]}
+        await gate(scope, receive, send)
+        return int(sent[0]["status"])
+
+    two = [asyncio.create_task(asked(10)) for _ in range(2)]
+    await asyncio.sleep(0)
+    third, small = asyncio.create_task(asked(10)), asyncio.create_task(asked(4))
+    assert await third == 503
+    answering.set()
+    assert await asyncio.gather(*two, small) == [200, 200, 200]
+    # What was answered leaves room.
+    assert gate.together.held == 0
+    assert await asked(20) == 200
 
 
 def test_the_largest_chat_is_read() -> None:
