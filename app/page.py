@@ -18,6 +18,7 @@ from app.families import FamilyPages
 from app.guard import guard
 from app.tabs import blame, inspect, library, transfer
 from app.tabs.tab import Pane
+from app.tools import tools
 from app.visits import Visits
 from core.chat.screens import CHAT, TABS, Tab
 from core.chat.session import Session
@@ -147,6 +148,8 @@ def build(engine: Engine, options: Options, pages: FamilyPages | None = None) ->
         gr.Timer(1.0).tick(chat.status, None, status, **AT_ONCE)
         page.unload(chat.close)
         api(chat_endpoint(visits), api_name="chat", concurrency_limit=32)
+        for each in tools(visits):
+            api(each, api_name=each.__name__, queue=False)
     guard(page, others.access.told)
     return page
 

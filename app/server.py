@@ -97,6 +97,7 @@ def launch(
     page.queue(max_size=64).launch(
         server_name=host, server_port=port, share=options.share, ssr_mode=False, prevent_thread_lock=True, quiet=True,
         footer_links=[], favicon_path=_ICON, show_error=True, state_session_capacity=SESSIONS, max_file_size=MAX_UPLOAD, _frontend=False,
+        mcp_server=options.mcp,
         app_kwargs={"middleware": [Middleware(Gate, names=names, access=others.access), Middleware(GZipMiddleware, compresslevel=SQUEEZE)]},
         **look(),
     )  # fmt: skip

@@ -238,10 +238,10 @@ def requirements(file: str) -> dict[str, Requirement]:
 def test_requirements_are_what_is_imported() -> None:
     listed = set(requirements("requirements.txt"))
     # transformers imports accelerate when it is asked to quantize, or to spread a model over devices, and two more for tokenizers that
-    # are a sentencepiece model alone; it requires none of them.
+    # are a sentencepiece model alone; it requires none of them. Gradio imports mcp when it is asked to serve tools.
     named = {"sklearn": "scikit-learn", "markdown_it": "markdown-it-py"}
     imported = {named.get(name, name) for name in third_party("launch", "core", "app", "tui")}
-    assert imported | {"accelerate", "sentencepiece", "protobuf"} == listed
+    assert imported | {"accelerate", "sentencepiece", "protobuf", "mcp"} == listed
 
 
 def test_every_requirement_is_bounded_above() -> None:

@@ -20,9 +20,9 @@ class Options(argparse.Namespace):
     ``checkpoint`` and ``recipe`` fill the steered column (empty: the family's final checkpoint, no recipe); ``device`` and
     ``dtype`` are "auto" or torch's names; ``quantize`` is "none", "8bit" or "4bit"; ``max_memory`` is what checkpoints may take,
     as it was typed (empty: what is free); ``threads`` is the number of CPU threads torch may use (0: measured). ``host``,
-    ``port``, ``share``, ``offers`` (families that strangers may open), ``public`` (strangers can reach it), ``auth`` (its owner's
-    ``NAME:PASSWORD``), ``served_as`` (its names behind a proxy) and ``api_key`` (what ``/v1`` asks for) concern servers only (``None``: the
-    program chooses).
+    ``port``, ``share``, ``mcp`` (tools for programs), ``offers`` (families that strangers may open), ``public`` (strangers can reach it),
+    ``auth`` (its owner's ``NAME:PASSWORD``), ``served_as`` (its names behind a proxy) and ``api_key`` (what ``/v1`` asks for) concern
+    servers only (``None``: the program chooses).
     ``link`` is a link copied from Share, whose state the terminal app opens; a command line has either a link or a family, checkpoint
     or recipe. ``model``, or ``base``, ``stages`` (names and sources) and ``post``, make a family (:mod:`core.models.adhoc_family`),
     whose name is ``family`` from then on; ``no_keep`` removes at the end what GGUF files were converted to; ``template_vars`` are what
@@ -42,6 +42,7 @@ class Options(argparse.Namespace):
     host: str | None = None
     port: int | None = None
     share: bool = False
+    mcp: bool = False
     offers: tuple[str, ...] = ()
     public: bool = False
     auth: str = ""

@@ -173,6 +173,8 @@ class VerbParser(argparse.ArgumentParser):
                            help="on a server that others can reach: a further family that they may open")  # fmt: skip
         group.add_argument("--share", action="store_true",
                            help="also make a temporary public address through Gradio's relay (needs a network)")  # fmt: skip
+        group.add_argument("--mcp", action="store_true",
+                           help="programs that use tools (Model Context Protocol) may steer, blame, learn and inspect")  # fmt: skip
         group.add_argument("--public", action="store_true",
                            help="others use it: what they learn is their own, and what is shared only its owner changes; so it is anyway "
                            "with --share, --auth, a --host that others reach, and on a Space")  # fmt: skip

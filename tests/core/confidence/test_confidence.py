@@ -514,7 +514,9 @@ def test_a_budget_leaves_fewer_texts_that_say_so_and_the_rest_follows(
     assert "on 2 of 4 texts and 4 of 8 questions" in part.unfinished
     assert part.which == (0, 2), "evenly taken"
     # The comparison with the vocabulary is none of the passes that are remembered.
-    steps = [step for step in measure.measure_confidence(loaded, examples, None, notes) if step.tokens or step.remembered]
+    steps = [
+        step for step in measure.measure_confidence(loaded, examples, None, notes) if step.tokens or step.remembered
+    ]
     assert [step.remembered for step in steps[:3]] == [True, True, True]
     whole = finished(measure.measure_confidence(loaded, examples, None, notes))
     assert not whole.unfinished
