@@ -148,8 +148,8 @@ def build(engine: Engine, options: Options, pages: FamilyPages | None = None) ->
         gr.Timer(1.0).tick(chat.status, None, status, **AT_ONCE)
         page.unload(chat.close)
         api(chat_endpoint(visits), api_name="chat", concurrency_limit=32)
-        for each in tools(visits):
-            api(each, api_name=each.__name__, queue=False)
+        for tool in tools(visits):
+            api(tool, api_name=tool.__name__, queue=False)
     guard(page, others.access.told)
     return page
 
