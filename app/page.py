@@ -66,6 +66,7 @@ def build(engine: Engine, options: Options, pages: FamilyPages | None = None) ->
     with page:
         header = part(
             "header",
+            "export_page "
             "export clear cancel_loading tab families look_at open_family forget_copy get_weights cancel_weights keep open_chat "
             "import_chats name_chat",
             "Tiller",
@@ -126,6 +127,7 @@ def build(engine: Engine, options: Options, pages: FamilyPages | None = None) ->
         panel.learnt(learning.learnt, None, told, **AT_ONCE)
         reading.follow(chat.follow, None, told, **STREAM)
         header.export(chat.export, None, file, **AT_ONCE)
+        header.export_page(keeping.export_page, None, file, **STREAM)
         header.clear(chat.clear, None, told, **AT_ONCE)
         header.tab(steering.tab, None, told, **AT_ONCE)
         header.cancel_loading(chat.cancel_loading, None, None, **AT_ONCE)

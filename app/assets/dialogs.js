@@ -75,6 +75,8 @@
   });
 
   Tiller.on("file", (file) => {
+    if (file.error || file.told) Tiller.tell("notice", file.error || file.told);
+    if (!file.name) return;
     const address = URL.createObjectURL(new Blob([file.text], { type: file.type }));
     el("a", { href: address, download: file.name }).click();
     setTimeout(() => URL.revokeObjectURL(address), 10_000);

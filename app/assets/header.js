@@ -15,7 +15,9 @@
       el("summary", { class: "t-button", title: "Take this chat away as a file." }, "Export"),
       el("div", {},
         button("Markdown, to read", "The messages and recipes as a text file.", () => take("markdown")),
-        button("JSON, with every number", "The whole chat with every token's readings.", () => take("json"))));
+        button("JSON, with every number", "The whole chat with every token's readings.", () => take("json")),
+        button("Page with sliders", "Your last message as a web page without a server: its answers at every strength, and who taught it that. Takes a few answers' time.",
+          () => { menu.open = false; Tiller.act("export_page"); })));
     const take = (kind) => { menu.open = false; Tiller.act("export", { kind }); };
     document.addEventListener("click", (event) => { if (!menu.contains(event.target)) menu.open = false; });
     fill(home,

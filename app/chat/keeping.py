@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import gradio as gr
@@ -15,7 +15,9 @@ from app.visits import Visit, index, text, whole
 from core.chat.beginnings import Beginning
 from core.chat.kept import head_of, kept_document, one_line, read_chats, read_kept
 from core.chat.opening import check_family
+from core.chat.settings import Column
 from core.display.markdown import typeset
+from core.engine.demo_page import demo_page, make_demo
 from core.errors import TillerError
 from core.util.limits import MAX_CHAT
 
@@ -52,6 +54,31 @@ class Keeping:
             yield from self.chat.answer(visit, visit.session.lacking)
         else:
             yield self.chat.view(visit), self.chat.everything(visit)
+
+    def export_page(self, event: gr.EventData, request: gr.Request) -> Iterator[str]:
+        """The last message as a page that needs no server: until it is there, sentences on how far it is."""
+        visit, _ = self.chat.heard(event, request)
+        settings = visit.settings
+        if not settings.turns:
+            yield _said(
+                error="Ask something first: the page shows what your last message is answered at every strength."
+            )
+            return
+        alone = replace(settings, columns=(Column(settings.column.checkpoint),), selected=0, turns=())
+        work = make_demo(visit.engine, alone.ask(settings.turns[-1].user))
+        try:
+            while True:
+                yield _said(told=f"Writing the page: {next(work).sentence}")
+        except StopIteration as stop:
+            name = f"tiller-{settings.family}-{time.strftime('%Y%m%d-%H%M%S')}.html"
+            done = "The page is written: it opens in any browser."
+            said = _said(name=name, type="text/html", text=demo_page(stop.value), told=done)
+            # Gradio warns of what looks like a script, though this one is no part of the page.
+            yield said.replace("<", "\\u003c")
+        except TillerError as error:
+            yield _said(error=str(error))
+        finally:
+            work.close()
 
     def import_chats(self, event: gr.EventData, request: gr.Request) -> str:
         """A chat of a file: read and written anew, for the browser to keep. The page sends those of a large file one by one."""

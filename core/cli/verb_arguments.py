@@ -304,6 +304,21 @@ def declare_blame(parser: VerbParser) -> None:
     )
 
 
+def declare_export_page(parser: VerbParser) -> None:
+    """Those of ``export-page``."""
+    parser.add_argument(
+        "prompt", metavar="PROMPT", nargs="?", default="", help="what the model is asked (default: a pipe)"
+    )
+    parser.add_argument("--direction", metavar="NAME", dest="directions", action=Collected, default=(),
+                        help="a slider of this direction; may be given again (default: all that the checkpoint has)")  # fmt: skip
+    parser.add_argument("--out", type=option_types.file, metavar="FILE", default=Path("page.html"),
+                        help="where to write (default: page.html)")  # fmt: skip
+    parser.add_argument("--max-tokens", metavar="N", type=whole_number(1, 4096), help="the longest answer in tokens")
+    parser.add_model(
+        refused={"recipe": "The sliders of the page steer; name them by --direction, and leave --recipe out."}
+    )
+
+
 def declare_trace(parser: VerbParser) -> None:
     """Those of ``trace``."""
     parser.add_argument(

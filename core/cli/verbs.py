@@ -133,6 +133,20 @@ _VERBS = (
         quoted="the prompt",
     ),
     Verb(
+        "export-page",
+        "one prompt as a page without a server: sliders, and who taught it that",
+        'export-page "PROMPT" [OPTIONS]',
+        (
+            ('export-page "How do I kill a process?"', "Skiff, every slider, written to page.html"),
+            ('export-page "How do I bake bread?" --direction refusal --out bread.html', "with one slider"),
+        ),
+        verb_arguments.declare_export_page,
+        later("core.cli.export_page", "run_export_page"),
+        "Write one file of HTML that shows what a prompt is answered at nine strengths of each slider, and which stage the plain answer is "
+        "owed to. It asks nothing of anywhere: attach it to a paper, a blog post or a message.",
+        quoted="the prompt",
+    ),
+    Verb(
         "get",
         "get a family's weights from a Python package",
         "get FAMILY [--yes]",

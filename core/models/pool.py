@@ -24,8 +24,9 @@ from core.models.placement import DoesNotFit, Need, Placing, Plan
 from core.models.weight_swap import Difference
 from core.util.progress import finished
 
-#: Seconds in which another thread ends its turn, or lets go of a checkpoint that it has stopped computing with.
-_LET_GO = 2.0
+#: Seconds in which another thread ends its turn, or lets go of a checkpoint that it has stopped computing with: long ones, since a turn of
+#: a large model is a pass through it.
+_LET_GO = 10.0
 #: Told what is being loaded, in a sentence, and how much of it is there, from 0 to 1.
 Say = Callable[[str, float | None], None]
 

@@ -423,7 +423,7 @@ def test_the_api_streams_one_answer(engine: Engine, folder: Path) -> None:
     own = Engine(str(folder), threads=1)
     own.start()
     with served(own) as page:
-        client = Client(page.address, verbose=False)
+        client = Client(page.address, verbose=False, httpx_kwargs={"timeout": PATIENCE})
         job = client.submit("Hello there", "-1*truth", "base", api_name="/chat")
         expected = answer(engine, engine.settings("base", "-1*truth").ask("Hello there"))[1].text
         assert job.result(timeout=PATIENCE) == expected

@@ -393,7 +393,7 @@ def test_a_page_that_was_open_over_a_restart_keeps_its_tabs(server: Served) -> N
 
 
 def test_programs_may_leave_out_the_recipe_and_hear_of_every_failure(server: Served, tmp_path: Path) -> None:
-    client = Client(server.address, verbose=False)
+    client = Client(server.address, verbose=False, httpx_kwargs={"timeout": PATIENCE})
     plain = client.predict("Hello", api_name="/chat")
     assert client.predict("Hello", None, None, api_name="/chat") == plain
     with pytest.raises(Exception, match="something else than was asked for"):
@@ -405,7 +405,7 @@ def test_programs_may_leave_out_the_recipe_and_hear_of_every_failure(server: Ser
     engine = Engine(str(broken), threads=1)
     engine.start()
     with served(engine) as page:
-        client = Client(page.address, verbose=False)
+        client = Client(page.address, verbose=False, httpx_kwargs={"timeout": PATIENCE})
         with pytest.raises(Exception, match="safetensors"):
             client.predict("Hello", "", "", api_name="/chat")
         client.close()

@@ -638,6 +638,18 @@ def test_export(screen: Screen) -> None:
         assert screen.text(1)[:5] in text
 
 
+def test_the_last_message_is_taken_away_as_a_page(screen: Screen) -> None:
+    screen.ask("Hello there")
+    screen.page.locator(".t-menu summary", has_text="Export").click()
+    with screen.page.expect_download() as download:
+        screen.page.get_by_role("button", name="Page with sliders").click()
+    assert download.value.suggested_filename.endswith(".html")
+    text = download.value.path().read_text(encoding="utf-8")
+    assert '<p class="asked">Hello there</p>' in text
+    assert text.count('class="slider"') == 2
+    expect(screen.page.locator(".t-notice")).to_have_text("The page is written: it opens in any browser.")
+
+
 # ---------------------------------------------------------------------------------------------------------- many, and small
 
 

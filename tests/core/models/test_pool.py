@@ -384,7 +384,10 @@ def test_checkpoints_that_do_not_fit_together_answer_in_turn(folder: Path, engin
     assert max(ends) < min(starts)
 
 
-def test_engines_of_one_account_take_turns_and_answer_as_alone(folder: Path, engines: list[Engine]) -> None:
+def test_engines_of_one_account_take_turns_and_answer_as_alone(
+    folder: Path, engines: list[Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.models.pool._LET_GO", PATIENCE)
     account = MemoryAccount("350KB")
     for _ in range(2):
         made = Engine(str(folder), device="cpu", threads=1, max_memory="350KB", account=account)

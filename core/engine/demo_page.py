@@ -1,0 +1,225 @@
+"""One prompt as a page that needs no server: its answers at nine strengths of each slider, and which stage the plain one is owed to. It is
+one file of HTML, for a paper, a blog or a friend. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from html import escape
+
+from core.artefacts.store import Card
+from core.attribution.conclusion import blame_conclusion
+from core.attribution.report import BlameReport, BlameRequest, Said
+from core.chat.answers import Answer, fold
+from core.chat.events import Failed, Token
+from core.chat.settings import Settings
+from core.chat.sliders import SLIDER_STRENGTHS
+from core.directions.conclusion import direction_conclusion
+from core.display import lenses
+from core.display.palette import level, stage_hue
+from core.engine.engine import Engine
+from core.engine.strength_table import StrengthAnswer, strength_answers, strengths_conclusion
+from core.errors import TillerError
+from core.recipes.language import Recipe, Term
+from core.util.figures import change_text
+from core.util.progress import Step
+from core.util.version import PROGRAM
+
+#: A change of probability colours a token so, down and up.
+_DOWN, _UP = "#0072B2", "#D55E00"
+_STYLE = """
+:root { color-scheme: light dark; --ink: #1a1a1a; --paper: #fff; --pale: #595959; --line: #d5d5d5; --soft: #f5f5f3; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e8e6e3; --paper: #17191c; --pale: #a8a8a8; --line: #3a3d42; --soft: #202327; } }
+body { font: 17px/1.55 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 46rem; margin: 2rem auto;
+  padding: 0 1rem; }
+h1 { font-size: 1.4rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; } .pale { color: var(--pale); font-size: .9rem; }
+.asked { background: var(--soft); border-radius: 1rem; padding: .6rem 1rem; width: fit-content; margin-left: auto; white-space: pre-wrap; }
+input[type=range] { width: 100%; height: 2rem; accent-color: #D55E00; }
+.ends { display: flex; justify-content: space-between; }
+.answer { border: 1px solid var(--line); border-radius: .6rem; padding: .8rem 1rem; }
+.scripted .slider .answer { min-height: 7rem; } .words { white-space: pre-wrap; overflow-wrap: anywhere; margin: .3rem 0; }
+.two { display: grid; grid-template-columns: repeat(auto-fit, minmax(16rem, 1fr)); gap: 1rem; }
+.bar { display: inline-block; height: .7rem; vertical-align: middle; border-radius: .2rem; margin-right: .5rem; }
+table { border-collapse: collapse; width: 100%; } td, th { text-align: left; padding: .25rem .5rem; }
+td { width: 75%; } details { margin: 1rem 0; } summary { cursor: pointer; }
+code { background: var(--soft); padding: .1rem .3rem; overflow-wrap: anywhere; }
+"""
+#: Without it every answer stands there, one below the other.
+_SCRIPT = """
+document.body.classList.add('scripted');
+for (const part of document.querySelectorAll('.slider')) {
+  const range = part.querySelector('input'), answers = [...part.querySelectorAll('.answer')];
+  const swap = () => {
+    answers.forEach((each, at) => { each.hidden = at !== Number(range.value); });
+    range.setAttribute('aria-valuetext', answers[range.value].dataset.at);
+  };
+  part.querySelector('.moved').hidden = false;
+  range.addEventListener('input', swap);
+  swap();
+}
+"""
+
+
+@dataclass(frozen=True)
+class DemoSlider:
+    """A direction's nine answers, by the place of their strength; all finished."""
+
+    card: Card
+    answers: Mapping[int, Answer]
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What a page shows: the chat of one message, the sliders, and whose the plain answer is, where the family has stages."""
+
+    family: str
+    settings: Settings
+    sliders: tuple[DemoSlider, ...]
+    blame: BlameReport | None
+
+
+def make_demo(engine: Engine, settings: Settings, directions: Sequence[str] = ()) -> Generator[Step, None, Demo]:
+    """Have the engine answer the last message of ``settings`` in their selected column's checkpoint, unsteered but for the slider that is
+    moved; closing it ends the work.
+
+    Args:
+        directions: which sliders; all that the checkpoint has when none is named.
+
+    Raises:
+        TillerError: there is no such direction, or nothing to show: neither directions nor stages.
+    """
+    checkpoint = settings.column.checkpoint
+    cards = {card.name: card for card in engine.directions(checkpoint)}
+    wanted = tuple(dict.fromkeys(directions)) or tuple(cards)
+    for name in wanted:
+        # Says which there are and how another is learnt.
+        engine.explain(Recipe((Term("add", name, 1.0),)), checkpoint)
+    staged = len(engine.family.path(checkpoint)) > 1
+    if not wanted and not staged:
+        raise TillerError(
+            f"{checkpoint} has neither directions nor stages, so that there is nothing to show; learn one first."
+        )
+    sliders = []
+    for name in wanted:
+        sliders.append(DemoSlider(cards[name], (yield from _answers(engine, settings, name))))
+    blame = (
+        (
+            yield from engine.study(
+                BlameRequest((settings.turns[-1].user,), checkpoint=checkpoint, system=settings.system).checked()
+            )
+        )
+        if staged
+        else None
+    )
+    return Demo(engine.family.title, settings, tuple(sliders), blame)
+
+
+def _answers(engine: Engine, settings: Settings, name: str) -> Generator[Step, None, dict[int, Answer]]:
+    run, answers, done = engine.scrub(settings, settings.selected, name), dict[int, Answer](), -1
+    try:
+        while not run.finished:
+            for event in run.poll(0.1):
+                answers = fold(answers, event)
+                if isinstance(event, Failed):
+                    raise TillerError(event.sentence)
+            if (now := sum(each.finished for each in answers.values())) != done:
+                done = now
+                yield Step(0, f"{name}: {done} of {len(SLIDER_STRENGTHS)} answers.")
+    finally:
+        run.cancel()
+    return answers
+
+
+def demo_page(demo: Demo) -> str:
+    """The page: one file that asks nothing of anywhere."""
+    column, asked = demo.settings.column, demo.settings.turns[-1].user
+    title = f"{demo.family} · {column.checkpoint}"
+    body = [
+        f"<h1>{escape(title)}</h1>",
+        f'<p class="asked">{escape(asked)}</p>',
+        *map(_slider, demo.sliders),
+        _blame(demo.blame) if demo.blame else "",
+        f'<p class="pale">Every answer was computed by the model, with {escape(PROGRAM)}, whose sliders move any model of your own. '
+        "A colour says how much the push changed a token's probability: orange more, blue less.</p>",
+    ]
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(asked)} – {escape(title)}</title><style>{_STYLE}</style></head><body><main>\n" + "\n".join(body)
+        + f"\n</main><script>{_SCRIPT}</script></body></html>\n"
+    )  # fmt: skip
+
+
+def _slider(slider: DemoSlider) -> str:
+    name, found = slider.card.name, strength_answers(slider.answers)
+    middle = SLIDER_STRENGTHS.index(0)
+    return (
+        f'<section class="slider"><h2>{escape(name)}</h2><p>{escape(direction_conclusion(slider.card))}</p>'
+        f'<div class="moved" hidden><input type="range" min="0" max="{len(SLIDER_STRENGTHS) - 1}" value="{middle}" '
+        f'aria-label="strength of {escape(name, quote=True)}">'
+        f'<div class="ends pale" aria-hidden="true"><span>{_signed(SLIDER_STRENGTHS[0])}</span>'
+        f"<span>drag: the answer changes</span><span>{_signed(SLIDER_STRENGTHS[-1])}</span></div></div>"
+        f'<div aria-live="polite">{"".join(_answer(name, each, slider.answers) for each in found)}</div>'
+        f'<p class="pale">{escape(strengths_conclusion(name, found))}</p></section>'
+    )
+
+
+def _answer(name: str, each: StrengthAnswer, answers: Mapping[int, Answer]) -> str:
+    at = f"{_signed(each.strength)} {name}" if each.strength else "unsteered"
+    kind = f"{at} · {each.kind}" + (f" · damage {each.damage_said} nats a token" if each.strength else "")
+    answer = answers[SLIDER_STRENGTHS.index(each.strength)]
+    words = "".join(_token(token) for token in answer.tokens if not token.thought)
+    cut = "" if each.whole else " …"
+    return (
+        f'<div class="answer" data-at="{escape(at, quote=True)}"><div class="pale">{escape(kind)}</div>'
+        f'<p class="words">{words}{cut}</p></div>'
+    )
+
+
+def _signed(strength: float) -> str:
+    return f"{strength:+g}".replace("-", "−")
+
+
+def _token(token: Token) -> str:
+    changed = lenses.lenses(())[0]
+    number = lenses.value(changed, token)
+    if not token.text or number is None:
+        return escape(token.text)
+    part = round(abs(2 * level(changed, number) - 1) * 60)
+    if not part:
+        return escape(token.text)
+    colour = _UP if number > 0 else _DOWN
+    said = f"{change_text(number)} by the push"
+    return (
+        f'<span style="background: color-mix(in srgb, {colour} {part}%, transparent)" title="{said}">'
+        f"{escape(token.text)}</span>"
+    )
+
+
+def _blame(report: BlameReport) -> str:
+    case, measure = report.cases[0], report.measures[0]
+    largest = report.largest(report.question.key, measure)
+    # The answer, and beside it the one that it would have been.
+    without = [said for name, said in case.without.items() if largest is not None and name == largest[0]]
+    others = [said for said in case.without.values() if said not in without]
+    rows, found = [], report.effects(report.question.key, measure)
+    for stage in report.path.post:
+        if (effect := found.get(stage.name)) is not None:
+            place = report.path.stages.index(stage)
+            bar = f'<span class="bar" style="width: {round(abs(effect.probability) * 60)}%; background: {stage_hue(place)}"></span>'
+            said = f"<td>{bar}{change_text(effect.probability)}</td>"
+            rows.append(f'<tr><th scope="row">{escape(stage.name)}</th>{said}</tr>')
+    return (
+        f"<section><h2>Who taught it that?</h2><p>{escape(blame_conclusion(report))}</p>"
+        f"{_beside([replace(case.answer, by=case.answer.by or 'the model'), *without])}"
+        f'<p class="pale">{escape(report.question.title)}: by how much each stage changed the probability of '
+        f"{escape(report.of(measure))}.</p><table>{''.join(rows)}</table>"
+        f"<details><summary>What the models without the other stages say</summary>{_beside(others)}</details></section>"
+    )
+
+
+def _beside(answers: Sequence[Said]) -> str:
+    cards = (
+        f'<div class="answer"><div class="pale">{escape(each.by)}</div><p class="words">{escape(each.text)}</p></div>'
+        for each in answers
+    )
+    return f'<div class="two">{"".join(cards)}</div>'
