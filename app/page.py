@@ -151,7 +151,7 @@ def build(engine: Engine, options: Options, pages: FamilyPages | None = None) ->
         page.unload(chat.close)
         api(chat_endpoint(visits), api_name="chat", concurrency_limit=32)
         for tool in tools(visits):
-            api(tool, api_name=tool.__name__, queue=False)
+            api(tool, api_name=f"tool_{tool.__name__}", queue=False)
     guard(page, others.access.told)
     return page
 

@@ -432,7 +432,8 @@ def test_the_api_streams_one_answer(engine: Engine, folder: Path) -> None:
         with pytest.raises(Exception, match="no checkpoint 'nowhere'"):
             client.predict("Hello", "", "nowhere", api_name="/chat")
         names = list(client.view_api(return_format="dict")["named_endpoints"])
-        assert names == ["/chat"], "only what is meant for other programs is offered to them"
+        tools = ["/tool_steer", "/tool_blame", "/tool_learn", "/tool_inspect"]
+        assert names == ["/chat", *tools], "only what is meant for other programs is offered to them"
         client.close()
 
 
