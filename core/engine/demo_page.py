@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from html import escape
+from pathlib import Path
 
 from core.artefacts.store import Card
 from core.attribution.conclusion import blame_conclusion
@@ -22,42 +23,13 @@ from core.engine.strength_table import StrengthAnswer, strength_answers, strengt
 from core.errors import TillerError
 from core.recipes.language import Recipe, Term
 from core.util.figures import change_text
+from core.util.files import read_text
 from core.util.progress import Step
 from core.util.version import PROGRAM
 
 #: A change of probability colours a token so, down and up.
 _DOWN, _UP = "#0072B2", "#D55E00"
-_STYLE = """
-:root { color-scheme: light dark; --ink: #1a1a1a; --paper: #fff; --pale: #595959; --line: #d5d5d5; --soft: #f5f5f3; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e8e6e3; --paper: #17191c; --pale: #a8a8a8; --line: #3a3d42; --soft: #202327; } }
-body { font: 17px/1.55 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 46rem; margin: 2rem auto;
-  padding: 0 1rem; }
-h1 { font-size: 1.4rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; } .pale { color: var(--pale); font-size: .9rem; }
-.asked { background: var(--soft); border-radius: 1rem; padding: .6rem 1rem; width: fit-content; margin-left: auto; white-space: pre-wrap; }
-input[type=range] { width: 100%; height: 2rem; accent-color: #D55E00; }
-.ends { display: flex; justify-content: space-between; }
-.answer { border: 1px solid var(--line); border-radius: .6rem; padding: .8rem 1rem; }
-.scripted .slider .answer { min-height: 7rem; } .words { white-space: pre-wrap; overflow-wrap: anywhere; margin: .3rem 0; }
-.two { display: grid; grid-template-columns: repeat(auto-fit, minmax(16rem, 1fr)); gap: 1rem; }
-.bar { display: inline-block; height: .7rem; vertical-align: middle; border-radius: .2rem; margin-right: .5rem; }
-table { border-collapse: collapse; width: 100%; } td, th { text-align: left; padding: .25rem .5rem; }
-td { width: 75%; } details { margin: 1rem 0; } summary { cursor: pointer; }
-code { background: var(--soft); padding: .1rem .3rem; overflow-wrap: anywhere; }
-"""
-#: Without it every answer stands there, one below the other.
-_SCRIPT = """
-document.body.classList.add('scripted');
-for (const part of document.querySelectorAll('.slider')) {
-  const range = part.querySelector('input'), answers = [...part.querySelectorAll('.answer')];
-  const swap = () => {
-    answers.forEach((each, at) => { each.hidden = at !== Number(range.value); });
-    range.setAttribute('aria-valuetext', answers[range.value].dataset.at);
-  };
-  part.querySelector('.moved').hidden = false;
-  range.addEventListener('input', swap);
-  swap();
-}
-"""
+_HERE = Path(__file__)
 
 
 @dataclass(frozen=True)
@@ -144,9 +116,13 @@ def demo_page(demo: Demo) -> str:
     ]
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(asked)} – {escape(title)}</title><style>{_STYLE}</style></head><body><main>\n" + "\n".join(body)
-        + f"\n</main><script>{_SCRIPT}</script></body></html>\n"
+        f"<title>{escape(asked)} – {escape(title)}</title><style>{_beside_this('.css')}</style></head><body><main>\n" + "\n".join(body)
+        + f"\n</main><script>{_beside_this('.js')}</script></body></html>\n"
     )  # fmt: skip
+
+
+def _beside_this(ending: str) -> str:
+    return read_text(_HERE.with_suffix(ending), "install Tiller again")
 
 
 def _slider(slider: DemoSlider) -> str:
