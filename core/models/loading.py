@@ -12,15 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import (
-    MODEL_FOR_CAUSAL_LM_MAPPING,
-    MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING,
-    AutoConfig,
-    AutoModelForCausalLM,
-    AutoModelForImageTextToText,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-)
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from core.families.checkpoint import Checkpoint, Family, TemplateVars
 from core.models import files, fingerprints, hub, lora, memory, packed, placement, shapes
@@ -35,6 +27,7 @@ from core.models.chat_template import (
     variables_of,
     with_variables,
 )
+from core.models.configuration import class_for, read_configuration
 from core.models.fast_linear import quicken, straighten
 from core.models.files import LoadError, Watch
 from core.models.hooks import Anatomy, embedding_rows, input_device, locate
@@ -223,7 +216,7 @@ def load_model(
         _log.warning(
             "%s lies beside the whole weights of %s, which are loaded without an adapter.", lora.CONFIG, checkpoint.name
         )
-    config = explained(checkpoint, lambda: AutoConfig.from_pretrained(folder, **options), file="config.json")
+    config = explained(checkpoint, lambda: read_configuration(folder, options), file="config.json")
     # A faster attention that a configuration may name needs packages of its own, and not every model has it.
     config._attn_implementation = None
     tokenizer = tokenizer_in(checkpoint, folder, options)
@@ -332,7 +325,7 @@ def _model(
     with ONE_LOAD_AT_A_TIME, read_by(stored, watch):
         model, report = explained(
             checkpoint,
-            lambda: _class_for(config).from_pretrained(
+            lambda: class_for(config).from_pretrained(
                 folder,
                 config=config,
                 dtype=kind,
@@ -351,12 +344,6 @@ def _model(
         # transformers fills what is missing with random numbers and goes on.
         raise missing_weights(checkpoint, missing, sorted(report["unexpected_keys"]), stored)
     return model, left_over(checkpoint, sorted(report["unexpected_keys"]), stored)
-
-
-def _class_for(config: Any) -> Any:
-    """The kind of model that a configuration is loaded as: one for pictures and text is used for text alone."""
-    pictures = type(config) in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING and type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING
-    return AutoModelForImageTextToText if pictures else AutoModelForCausalLM
 
 
 def _map(
