@@ -191,6 +191,9 @@ class VerbParser(argparse.ArgumentParser):
         group.add_argument("--system", metavar="TEXT", type=nonempty_text, help="a system prompt")
         group.add_argument("--temperature", metavar="T", type=option_types.temperature,
                            help="0 (default) always takes the likeliest token; higher is more varied")  # fmt: skip
+        group.add_argument(
+            "--own-sampling", action="store_true", help="draw as the model's makers do, by its generation_config.json"
+        )
         group.add_argument("--seed", metavar="N", type=option_types.whole_number(0, 2**63 - 1),
                            help="what random choices start from (default: 0)")  # fmt: skip
         group.add_argument(

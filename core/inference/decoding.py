@@ -26,7 +26,7 @@ from core.inference.batch import PaddedBatch, batch_rows, check_finite, pad_batc
 from core.inference.detokenizer import Detokenizer
 from core.inference.key_values import KeyValues, RowsTogether
 from core.inference.shared_prefix import can_branch
-from core.inference.token_choice import logits_processors, read_logits
+from core.inference.token_choice import logits_processors, read_logits, sayable
 from core.models.cache import going_on, new_cache
 from core.models.hooks import Action, Site, hooked
 from core.models.loading import Loaded
@@ -322,6 +322,7 @@ class BatchDecoder:
 
     def _choose(self, logits: Tensor) -> tuple[list[int], list[bool]]:
         """The next token of every row, and whether it was given instead of chosen."""
+        logits = sayable(self.loaded, logits)
         best = logits.max(-1)
         check_finite(self.loaded, best.values, [bool(row.edits) for row in self._rows])
         greedy = best.indices.tolist()

@@ -21,6 +21,7 @@ from core.models.chat_template import (
     ends_of,
     own_template,
     reads_parts,
+    rows_without_token,
     template_of,
     tokenizer_in,
     tokenizer_of,
@@ -50,7 +51,8 @@ class Loaded:
     strings at which a reply ends; ``context`` the longest sequence in tokens; ``texts`` remembers the text of single tokens, and
     ``thoughts`` what was found to be thought before every answer (:mod:`core.inference.behind_thought`); ``fingerprint`` is that of
     the weights on disk, ``quantize`` says what was made of them; ``variables`` are what the chat template is told, ``told`` those of
-    them that the family's file does not say; ``remark`` is a sentence that goes with every answer."""
+    them that the family's file does not say; ``remark`` is a sentence that goes with every answer; ``tokenless`` are the rows of the
+    vocabulary that no token stands for, which are never said."""
 
     family: Family
     checkpoint: Checkpoint
@@ -68,6 +70,7 @@ class Loaded:
     variables: TemplateVars = ()
     told: TemplateVars = ()
     remark: str = ""
+    tokenless: tuple[int, ...] = field(default=(), repr=False)
 
     @cached_property
     def start(self) -> str:
@@ -252,6 +255,7 @@ def load_model(
         quantize=quantize,
         variables=variables,
         told=placing.template_vars,
+        tokenless=rows_without_token(model, tokenizer),
         remark=lost
         or (lora.trained_on_others(checkpoint, fingerprints.below_adapters(checkpoint)) if checkpoint.adapters else ""),
     )
@@ -277,6 +281,7 @@ def speaking(loaded: Loaded, name: str) -> Loaded:
         texts={},
         thoughts=[],
         variables=variables_of(checkpoint, tokenizer, template, loaded.told),
+        tokenless=rows_without_token(loaded.model, tokenizer),
     )
 
 
