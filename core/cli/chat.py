@@ -17,6 +17,7 @@ from core.chat.sliders import SliderBank
 from core.cli.options import ChatOptions
 from core.cli.piped import piped_text
 from core.cli.progress import TerminalProgress
+from core.directions.slider_figures import beyond_use
 from core.engine.engine import Engine
 from core.engine.run import Run
 from core.engine.strength_table import strength_answers, strength_table, strengths_conclusion
@@ -44,6 +45,8 @@ def run_chat(options: ChatOptions) -> int:
     if options.strengths:
         return _answer_strengths(engine, options, message)
     session = _gone_on(engine, options) if options.kept else Session(_settings(engine, options))
+    for sentence in beyond_use(engine.catalogue.cards(session.settings.column.checkpoint), session.settings.column):
+        print(sentence, file=sys.stderr)
     session.ask(message)
     _keep(engine, options, session)
     engine.start()

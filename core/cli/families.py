@@ -34,7 +34,7 @@ def run_families(options: Options) -> int:
         print(forget_copies(options.forget))
         return 0
     if wanted := options.name or options.named:
-        print("\n".join(_about(wanted)))
+        print("\n".join(_about(wanted.strip())))
         return 0
     rows, wrong = [], []
     for each in registry.names():

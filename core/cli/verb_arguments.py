@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from core.cli import option_types
-from core.cli.option_types import one_of, whole_number
+from core.cli.option_types import nonempty_text, one_of, whole_number
 from core.cli.parser import Collected, VerbParser
 from core.util.program import program
 
@@ -66,11 +66,18 @@ def declare_chats(parser: VerbParser) -> None:
 
 def declare_families(parser: VerbParser) -> None:
     """Those of ``families``."""
-    parser.add_argument("name", metavar="NAME", nargs="?",
+    parser.add_argument("name", metavar="NAME", nargs="?", type=nonempty_text,
                         help="the one to say more of, or a folder, a .gguf file, a name of the Hub (default: all are listed)")  # fmt: skip
-    parser.add_argument("--forget", metavar="NAME", help="delete the copy that a family's GGUF file was converted to")
+    parser.add_argument(
+        "--forget",
+        metavar="NAME",
+        type=nonempty_text,
+        help="delete the copy that a family's GGUF file was converted to",
+    )
     # Nothing is opened: what is named is only looked at.
-    parser.add_argument("--model", "--family", metavar="NAME", dest="named", help="the same as NAME")
+    parser.add_argument(
+        "--model", "--family", metavar="NAME", dest="named", type=nonempty_text, help="the same as NAME"
+    )
     parser.add_model(("offline",))
 
 

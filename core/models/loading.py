@@ -210,7 +210,8 @@ def load_model(
     place = pick_device(placing.device)
     spread, limits = places(placing.device, placing.max_memory), memory.parse_memory(placing.max_memory)
     room = memory.room(spread, limits)
-    kind = _checked(family, checkpoint, place, room, placing, unpack)
+    need = _checked(family, checkpoint, place, room, placing, unpack)
+    kind = need.dtype
     shapes.check_shape(family, checkpoint)
     trusted = trust_remote_code or hub.trusted(checkpoint.weights)
     folder = explained(checkpoint, lambda: files.checkpoint_folder(checkpoint, watch, ("*.py",) if trusted else ()))
@@ -226,7 +227,7 @@ def load_model(
     template, stops, turn_ends = template_of(family, checkpoint, tokenizer)
     variables = variables_of(checkpoint, tokenizer, template, placing.template_vars)
     model, lost = _model(
-        _weights(checkpoint, folder, config, place, kind, quantize, unpack),
+        _weights(checkpoint, folder, config, place, need, unpack),
         folder,
         config,
         DTYPES[kind],
@@ -287,27 +288,32 @@ def speaking(loaded: Loaded, name: str) -> Loaded:
 
 def _checked(
     family: Family, checkpoint: Checkpoint, place: torch.device, room: memory.Room, placing: Placing, unpack: bool
-) -> str:
-    """The dtype of what is not quantized, once the checkpoint is known to fit. Raises LoadError with what would fit."""
+) -> placement.Need:
+    """What a checkpoint takes, once it is known to fit. Raises LoadError with what would fit."""
 
-    def need(_name: str, how: str) -> placement.Need:
+    def takes(_name: str, how: str) -> placement.Need:
         found: placement.Need = explained(
             checkpoint, lambda: placement.need(checkpoint, place.type, placing.dtype, how, unpack)
         )
         return found
 
-    return placement.make(family, [checkpoint.name], room, need, placing.quantize).needs[0].dtype
+    return placement.make(family, [checkpoint.name], room, takes, placing.quantize).needs[0]
 
 
 def _weights(
-    checkpoint: Checkpoint, folder: Path, config: Any, place: torch.device, kind: str, quantize: str, unpack: bool
+    checkpoint: Checkpoint, folder: Path, config: Any, place: torch.device, need: placement.Need, unpack: bool
 ) -> Weights:
     """What the model is made of; where it is not to stay as it is quantized in its files, ``config`` no longer says that it is."""
     described, tensors = files.read_config(checkpoint, folder), files.stored_tensors(checkpoint, folder)
     tensors = packed.unpacked(described, tensors)
-    stays = placement.stays_packed(checkpoint, described, tensors, place.type, kind, quantize, unpack)
+    stays = placement.stays_packed(checkpoint, described, tensors, place.type, need.dtype, need.quantize, unpack)
     found = Weights(checkpoint, folder, as_stored=stays)
     if not stays:
+        if made := [each.size for each in tensors.values() if isinstance(each, packed.Packed)]:
+            _log.warning(
+                "%s of %s are quantized in its files (%s); its weights are computed from them, and it takes %s of memory.",
+                memory.size_in_words(sum(made)), checkpoint.name, packed.in_words(described), memory.size_in_words(need.size),
+            )  # fmt: skip
         for each in (config, config.get_text_config()):
             each.__dict__.pop("quantization_config", None)
     if found.vocabulary:

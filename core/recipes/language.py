@@ -98,10 +98,7 @@ class Term:
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.value) or abs(self.value) > MAX_STRENGTH:
-            raise StrengthError(
-                f"A strength lies between -{MAX_STRENGTH:g} and {MAX_STRENGTH:g} gaps; {self.value:g} does not (a vector of another "
-                "program can be imported again with a larger --scale)."
-            )
+            raise StrengthError(_beyond(self.kind, self.value))
 
     @property
     def place(self) -> str:
@@ -185,6 +182,17 @@ class Recipe:
     def gates(self) -> tuple[Gate, ...]:
         """The gates of its terms, each once, in order."""
         return tuple(dict.fromkeys(term.gate for term in self.terms if term.gate))
+
+
+def _beyond(kind: Kind, value: float) -> str:
+    """That a strength, or a value to hold, is out of all range: in what it is counted, and what is usual."""
+    ends = f"between -{MAX_STRENGTH:g} and {MAX_STRENGTH:g}"
+    if kind == "hold":
+        return f"A value to hold lies {ends}; {value:g} does not (0 is the negative class mean, 1 the positive one)."
+    return (
+        f"A strength lies {ends} gaps; {value:g} does not (1 gap is as far as the two class means lie apart, and beyond 2 most text breaks; "
+        "a vector of another program can be imported again with a larger --scale)."
+    )
 
 
 def number_text(value: float) -> str:
@@ -346,7 +354,8 @@ class _Reader:
 
     def build(self, kind: Kind, value: float, term: Term, at: int) -> Term:
         if not math.isfinite(value) or abs(value) > MAX_STRENGTH:
-            raise self.error(f"a strength lies between -{MAX_STRENGTH:g} and {MAX_STRENGTH:g} gaps.", at)
+            sentence = _beyond(kind, value)
+            raise self.error(sentence[0].lower() + sentence[1:], at)
         return replace(term, kind=kind, value=value)
 
     def layers(self) -> tuple[int, ...]:

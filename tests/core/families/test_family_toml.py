@@ -261,6 +261,14 @@ def test_an_unknown_family_lists_the_known(name: str) -> None:
     assert len(str(caught.value)) < 400
 
 
+def test_what_was_put_together_is_not_among_the_known_and_the_nearest_is_proposed() -> None:
+    written(store.user_folder() / "model-toy-0123abcd", TREE)
+    with pytest.raises(FamilyError, match=r"^There is no family 'SKIF' \(did you mean skiff\?\); there is ") as caught:
+        registry.load_family("SKIF")
+    assert "model-toy" not in str(caught.value)
+    assert registry.load_family("model-toy-0123abcd").title == "Toy"
+
+
 def test_a_persons_own_family_hides_the_shipped_one() -> None:
     written(store.user_folder() / "skiff", TREE)
     assert registry.load_family("skiff").title == "Toy"
