@@ -252,6 +252,9 @@ class VerbParser(argparse.ArgumentParser):
                 if not words or words[0].partition("=")[0] in self.named:
                     raise UsageError(f"{name} needs a value: {action.option_strings[-1]} {action.metavar}.")
                 options.append(f"{action.option_strings[-1]}={words.popleft()}")
+            # Nothing given is nothing meant: a variable of a script that is not set, say. Only a recipe may be the empty one.
+            if options and unknown and options[-1].endswith("=") and not options[-1].startswith("--recipe="):
+                raise UsageError(f"{name} is empty; give it a value or leave it out.")
         return PartedWords(options, others)
 
     def _whole(self, name: str) -> str:

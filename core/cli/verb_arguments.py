@@ -54,7 +54,9 @@ def declare_chat(parser: VerbParser) -> None:
 
 def declare_chats(parser: VerbParser) -> None:
     """Those of ``chats``."""
-    parser.add_argument("words", metavar="WORD", nargs="*", help="list only those in which every word stands")
+    parser.add_argument(
+        "words", metavar="WORD", nargs="*", type=nonempty_text, help="list only those in which every word stands"
+    )
     parser.add_argument("--show", metavar="ID", help="print a chat as Markdown")
     parser.add_argument("--delete", metavar="ID", help="delete a chat")
     parser.add_argument(
@@ -83,7 +85,7 @@ def declare_families(parser: VerbParser) -> None:
 
 def declare_get(parser: VerbParser) -> None:
     """Those of ``get``."""
-    parser.add_argument("name", metavar="FAMILY", help="the family whose weights are wanted")
+    parser.add_argument("name", metavar="FAMILY", type=nonempty_text, help="the family whose weights are wanted")
     parser.add_argument("--yes", action="store_true", help="do not ask first")
 
 
@@ -159,7 +161,9 @@ def declare_learn(parser: VerbParser) -> None:
 
 def declare_import(parser: VerbParser) -> None:
     """Those of ``import``."""
-    parser.add_argument("file", metavar="FILE", help="the vector's file; what it is follows from what it holds")
+    parser.add_argument(
+        "file", metavar="FILE", type=nonempty_text, help="the vector's file; what it is follows from what it holds"
+    )
     parser.add_argument("--name", metavar="NAME", required=True, help="what recipes call it")
     parser.add_argument("--layer", metavar="L", type=whole_number(0, 10**6), help="where it acts, counted from 0")
     parser.add_argument("--scale", metavar="X", type=option_types.any_number, default=1.0,
@@ -169,7 +173,7 @@ def declare_import(parser: VerbParser) -> None:
 
 def declare_export(parser: VerbParser) -> None:
     """Those of ``export``."""
-    parser.add_argument("name", metavar="NAME", help="the direction, such as refusal")
+    parser.add_argument("name", metavar="NAME", type=nonempty_text, help="the direction, such as refusal")
     parser.add_argument("--to", metavar="FILE", required=True,
                         help="a file that is not there yet, with .gguf or .safetensors at its end")  # fmt: skip
     parser.add_model(_WHOSE, checkpoint="whose direction (default: the family's final checkpoint)")
@@ -238,7 +242,10 @@ def declare_probe(parser: VerbParser) -> None:
 def declare_undo(parser: VerbParser) -> None:
     """Those of ``undo``."""
     parser.add_argument(
-        "stage", metavar="STAGE", help=f"the stage that is to blame, as `{program()} blame` names it, such as safety"
+        "stage",
+        metavar="STAGE",
+        type=nonempty_text,
+        help=f"the stage that is to blame, as `{program()} blame` names it, such as safety",
     )
     for name, what in (("lose", "whose behaviour is to be lost"), ("keep", "whose behaviour is to be kept")):
         parser.add_argument(f"--{name}", type=Path, metavar="FILE",

@@ -173,7 +173,7 @@ def test_every_error_points_at_its_column_and_names_the_fix(text: str, column: i
 def test_a_strength_beyond_the_range_says_the_range(value: float) -> None:
     with pytest.raises(
         StrengthError,
-        match=r"between -10 and 10 gaps; .* \(1 gap is as far as the two class means lie apart, and beyond 2 ",
+        match=r"between -10 and 10 gaps; .* \(1 gap is as far as the two class means lie apart; beyond 2 most",
     ):
         Recipe().with_strength("refusal", value)
     assert issubclass(StrengthError, TillerError)
