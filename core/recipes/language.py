@@ -190,8 +190,8 @@ def _beyond(kind: Kind, value: float) -> str:
     if kind == "hold":
         return f"A value to hold lies {ends}; {value:g} does not (0 is the negative class mean, 1 the positive one)."
     return (
-        f"A strength lies {ends} gaps; {value:g} does not (1 gap is as far as the two class means lie apart; beyond 2 most text breaks, and "
-        "a vector of another program can be imported again with a larger --scale)."
+        f"A strength lies {ends} gaps; {value:g} does not (1 gap is as far as the two class means lie apart; beyond 2 most text breaks, "
+        "and a vector of another program can be imported again with a larger --scale)."
     )
 
 
