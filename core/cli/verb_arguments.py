@@ -233,6 +233,7 @@ def declare_probe(parser: VerbParser) -> None:
     )
     parser.add_argument("--csv", type=option_types.file, metavar="FILE", help="write every probe's figures as CSV")
     parser.add_argument("--json", type=option_types.file, metavar="FILE", help="write them as JSON")
+    declare_budget(parser)
     parser.add_model(
         checkpoint="the checkpoint to try on (default: the final one)",
         refused={"recipe": "Probes are of checkpoints as they are; leave --recipe out."},
