@@ -12,7 +12,7 @@ from typing import Any
 from core.artefacts.store import Card
 from core.chat.settings import Column
 from core.directions import effort
-from core.directions.card import learns
+from core.directions.card_figures import learns
 from core.directions.dose_response import Dose, stored_dose_response
 from core.recipes.language import Term, layers_text
 from core.util import figures

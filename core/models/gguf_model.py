@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING, Any
 
 from core.artefacts import store
 from core.errors import TillerError
-from core.families.checkpoint import GGUF_ORIGIN, Source
+from core.families.checkpoint import Source
+from core.families.package import GGUF_ORIGIN
 from core.models import hub, memory
 from core.models.load_lock import ONE_LOAD_AT_A_TIME
 from core.util.files import read_json, write_bytes

@@ -27,7 +27,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from core.errors import TillerError
-from core.util.limits import LAYER_DIGITS, MAX_RECIPE, MAX_TERMS
+from core.recipes.scanner import LineReader
+from core.util.limits import MAX_RECIPE, MAX_TERMS
 
 Kind = Literal["add", "ablate", "hold", "neurons"]
 Scope = Literal["all", "prompt", "reply", "last"]
@@ -38,19 +39,8 @@ NEURONS = "neurons"
 #: The largest strength a recipe may ask for, in gaps. Text breaks long before it.
 MAX_STRENGTH = 10.0
 
-_SPACE = re.compile(r"\s*")
-_NUMBER = re.compile(r"\d+(?:\.\d*)?(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*(?:[-/][A-Za-z_][A-Za-z0-9_.]*)*")
 _SOURCE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.]*(?:[-/][A-Za-z0-9_][A-Za-z0-9_.]*)*")
-_INTEGER = re.compile(r"\d+")
-
-
-class RecipeError(TillerError, ValueError):
-    """A recipe that cannot be read. ``column`` is the 1-based character; ``str()`` is one sentence that names the fix."""
-
-    def __init__(self, sentence: str, column: int) -> None:
-        super().__init__(f"Character {column}: {sentence}")
-        self.column = column
 
 
 class StrengthError(TillerError, ValueError):
@@ -221,12 +211,8 @@ def parse(text: str) -> Recipe:
     return _Reader(text).recipe()
 
 
-class _Reader:
+class _Reader(LineReader):
     """A recursive-descent reader over one line of text."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.at = 0
 
     def recipe(self) -> Recipe:
         if len(self.text) > MAX_RECIPE:
@@ -382,52 +368,3 @@ class _Reader:
             if word == scope:
                 return scope
         raise self.error(f"a scope is one of {', '.join(SCOPES)}.", at)
-
-    def number(self) -> float | None:
-        found = self.match(_NUMBER)
-        return float(found) if found is not None else None
-
-    def signed(self) -> float | None:
-        sign = -1.0 if self.eat("-") else 1.0
-        found = self.number()
-        return sign * found if found is not None else None
-
-    def after_space(self) -> int:
-        self.space()
-        return self.at
-
-    def integer(self) -> int:
-        self.space()
-        at = self.at
-        found = self.match(_INTEGER)
-        if found is None:
-            raise self.error("the number of a layer belongs here, counted from 0.")
-        if len(found) > LAYER_DIGITS:
-            raise self.error(f"no model has a layer {found[:20]}; layers are counted from 0.", at)
-        return int(found)
-
-    def match(self, pattern: re.Pattern[str]) -> str | None:
-        found = pattern.match(self.text, self.at)
-        if not found:
-            return None
-        self.at = found.end()
-        return found.group()
-
-    def space(self) -> None:
-        found = _SPACE.match(self.text, self.at)
-        self.at = found.end() if found else self.at
-
-    def eat(self, character: str) -> bool:
-        if self.peek() != character:
-            return False
-        self.at += 1
-        return True
-
-    def peek(self) -> str:
-        return self.text[self.at : self.at + 1]
-
-    def end(self) -> bool:
-        return self.at >= len(self.text)
-
-    def error(self, sentence: str, at: int | None = None) -> RecipeError:
-        return RecipeError(sentence, (self.at if at is None else at) + 1)

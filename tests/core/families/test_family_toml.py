@@ -9,9 +9,10 @@ import pytest
 from core.artefacts import store
 from core.errors import TillerError
 from core.families import registry
-from core.families.checkpoint import GENERAL_QUESTIONS, Family, FamilyError, Package, Source, UndoPrompts
+from core.families.checkpoint import GENERAL_QUESTIONS, Family, FamilyError, Source, UndoPrompts
 from core.families.edited import menu_group
 from core.families.family_toml import read_family, text_of
+from core.families.package import Package
 
 TREE = """
 title = "Toy"

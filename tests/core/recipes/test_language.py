@@ -9,17 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import TillerError
-from core.recipes.language import (
-    MAX_STRENGTH,
-    SCOPES,
-    Gate,
-    Recipe,
-    RecipeError,
-    StrengthError,
-    Term,
-    layers_text,
-    parse,
-)
+from core.recipes.language import MAX_STRENGTH, SCOPES, Gate, Recipe, StrengthError, Term, layers_text, parse
+from core.recipes.scanner import RecipeError
 
 NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_.]{0,5}([-/][A-Za-z_][A-Za-z0-9_.]{0,3}){0,2}", fullmatch=True)
 SOURCES = st.none() | st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.]{0,5}([-/][A-Za-z0-9_]{1,3}){0,2}", fullmatch=True)
