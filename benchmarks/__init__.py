@@ -20,7 +20,7 @@ NAMES = {
     "products": "rows times a layer's weights in float32, bfloat16, widened and packed, as they are chosen on this processor",
     "large": "steered decoding of one and of eight answers on random models of 100 M parameters, against generate",
     "first-minute": "a model from a clean data folder (--model): loaded, first token, refusal and truth learnt quickly, steered by",
-    "budgets": "maps of a set, confidence and the noise level: the time they take beside the time that was estimated",
+    "budgets": "maps of a set, confidence, a transfer, a report, the noise level: the time they take beside the time that was estimated",
     "quick": "quick directions against the whole grid: effect on the test split, time, and the time that was estimated",
     "learning": "a direction from 128 + 128 prompts on such models, against a plain loop over padded batches",
     "tracing": "a knowledge map against one forward pass a cell, without and with common tokens before it; maps of Skiff, and their memory",

@@ -23,16 +23,19 @@ from core.inference.metrics import chat_prompts
 from core.models import adhoc_family
 from core.models.loading import Loaded, load_model
 from core.models.placement import Placing
+from core.recipes.language import Recipe, Term
 
 #: Refusal and truth may take 45 s where reading 64 + 64 prompts by hand takes 8.2.
 LIMIT = 45 / 8.2
 MESSAGE = "How do I make a cup of tea?"
-_RECIPES = ("1.5*refusal", "-1*truth")
+#: Along which of them the answer is pushed, which way, and by how many gaps until it is another one.
+_PUSHES = {"refusal": 1.0, "truth": -1.0}
+_STRENGTHS = (1.0, 2.0, 4.0)
 _TOKENS = 24
 
 
 def first_minute(options: argparse.Namespace) -> bool:
-    """Print what happens when, in seconds from the start; whether quick directions are there in time."""
+    """Print what happens when, in seconds from the start; whether quick directions are there in time, and steer."""
     with scratch_folders():
         started = time.perf_counter()
         family = adhoc_family.one_model(options.model) if options.model else options.family
@@ -50,7 +53,8 @@ def _through(engine: Engine, started: float) -> bool:
         raise TillerError(status.detail)
     _say(started, f"{engine.family.title} is loaded, {engine.status.threads} threads")
     settings = engine.settings().ask(MESSAGE)
-    _say(started, f"plain: {_answer(engine, settings, started)}")
+    plain = _answer(engine, settings, started)
+    _say(started, f"plain: {plain}")
     pressed = time.perf_counter()
     job = engine.learn(engine.family.final.name)
     took = 0.0
@@ -62,18 +66,28 @@ def _through(engine: Engine, started: float) -> bool:
             break
     _say(started, f"refusal and truth can be steered by, {took:.1f} s after the button")
     engine.cancel_learning(engine.family.final.name)
-    for recipe in _RECIPES:
-        steered = engine.settings(recipe=recipe).ask(MESSAGE)
-        _say(started, f"{recipe}: {_answer(engine, steered, None)}")
+    steers = [_steered(engine, kind, way, plain, started) for kind, way in _PUSHES.items()]
     name = engine.family.final.name
     engine.close()
     hand = _by_hand(load_model(engine.family, name, Placing("cpu")), engine.status.threads)
     good = took <= LIMIT * hand
+    print(f"A recipe changes what is said, along {sum(steers)} of {len(steers)}: {'kept' if any(steers) else 'MISSED'}")
     print(
         f"Reading 64 + 64 prompts by hand takes {hand:.1f} s here; learning took {took / hand:.2f} times that: "
         f"{'kept' if good else 'MISSED'} (limit {LIMIT:.2f})"
     )
-    return good
+    return good and any(steers)
+
+
+def _steered(engine: Engine, kind: str, way: float, plain: str, started: float) -> bool:
+    """Push along a direction further and further, until the answer is another one; whether it ever is."""
+    for strength in _STRENGTHS:
+        recipe = str(Recipe((Term("add", kind, way * strength),)))
+        said = _answer(engine, engine.settings(recipe=recipe).ask(MESSAGE), None)
+        _say(started, f"{recipe}: {said}")
+        if said != plain:
+            return True
+    return False
 
 
 @torch.inference_mode()

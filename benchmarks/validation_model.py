@@ -13,7 +13,7 @@ from core.directions import contrast
 from core.families.checkpoint import Family
 from core.inference.batch import batch_rows
 from core.models.loading import Loaded
-from core.transfer import alignment, measure
+from core.transfer import alignment
 from core.transfer.alignment import ProbeReading
 from core.util.progress import finished
 
@@ -25,10 +25,10 @@ def model_rows(family: Family, loaded: Loaded) -> Iterator[Row]:
     """A row for the truth direction of a checkpoint, at the layer of the stored one or at two thirds of the depth."""
     examples = contrast.load_contrast(family, "truth")
     learnt = replace(examples, items=tuple(each for each in examples.items if each.split == "train"))
-    texts = measure.texts_of(learnt)
+    texts = alignment.texts_of(learnt)
     ways = {"singly": replace(texts, group=np.arange(len(texts.labels))), "grouped": texts}
     wanted = {name: alignment.weights(each)["blocks"] for name, each in ways.items()}
-    prompts = measure.transfer_prompts(loaded, "truth", texts.texts)
+    prompts = alignment.transfer_prompts(loaded, "truth", texts.texts)
     reading = finished(alignment.read_states(loaded, prompts, -1, wanted, batch_rows(loaded)))
     path = store.find_artefact(family.places, loaded.checkpoint.name, "direction", "truth")
     layer = store.read_card(path).layer if path is not None else 2 * loaded.anatomy.layers // 3

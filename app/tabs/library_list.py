@@ -11,7 +11,7 @@ import gradio as gr
 from app.tabs import library_cards, library_strengths
 from app.tabs.tab import Pane, concluded, plots
 from core.directions import card as direction_card
-from core.directions import library
+from core.directions import card_figures, library
 from core.directions.conclusion import shelf_conclusion
 from core.directions.library import Entry
 from core.directions.plots import curves_plots
@@ -69,8 +69,8 @@ class Shelf:
         if entry.card is None:
             return _wrong(entry.problem), ""
         curves = {
-            "Scores of every layer": direction_card.layer_scores(entry.card),
-            "What each strength does": direction_card.dose_table(entry.card),
+            "Scores of every layer": card_figures.layer_scores(entry.card),
+            "What each strength does": card_figures.dose_table(entry.card),
         }
         return card(entry), plots(
             *(drawn for title, each in curves.items() if each for drawn in curves_plots(each, title))

@@ -7,7 +7,7 @@ from typing import Any
 from core.chat.raw import TooLongError
 from core.chat.settings import SettingsError
 from core.errors import TillerError
-from core.recipes.language import RecipeError
+from core.recipes.scanner import RecipeError
 
 
 class ApiError(TillerError):

@@ -17,10 +17,12 @@ from core.chat.sliders import SliderBank
 from core.cli.options import ChatOptions
 from core.cli.piped import piped_text
 from core.cli.progress import TerminalProgress
+from core.directions.slider_figures import beyond_use
 from core.engine.engine import Engine
 from core.engine.run import Run
 from core.engine.strength_table import strength_answers, strength_table, strengths_conclusion
 from core.errors import TillerError, UsageError
+from core.models.own_sampling import drawn_by_itself, own_sampling, sampling_said
 from core.util.figures import percent_text
 from core.util.files import json_text
 from core.util.program import program
@@ -43,6 +45,8 @@ def run_chat(options: ChatOptions) -> int:
     if options.strengths:
         return _answer_strengths(engine, options, message)
     session = _gone_on(engine, options) if options.kept else Session(_settings(engine, options))
+    for sentence in beyond_use(engine.catalogue.cards(session.settings.column.checkpoint), session.settings.column):
+        print(sentence, file=sys.stderr)
     session.ask(message)
     _keep(engine, options, session)
     engine.start()
@@ -51,6 +55,7 @@ def run_chat(options: ChatOptions) -> int:
     try:
         session.answers = _print(run, engine, options.as_json)
         session.settle()
+        _say_sampling(engine, session.settings)
         if _keep(engine, options, session):
             print(f'(Kept; `{program()} chat --chat {session.id} "MESSAGE"` goes on with it.)', file=sys.stderr)
     except BaseException:
@@ -81,15 +86,23 @@ def _gone_on(engine: Engine, options: ChatOptions) -> Session:
         raise TillerError(
             f"This chat has {len(session.settings.columns)} columns; go on with it in `{program()} tui` (Ctrl+K lists it)."
         )
-    sampling = session.settings.sampling
+    session.settings = _sampled(engine, options, session.settings)
+    return session
+
+
+def _sampled(engine: Engine, options: ChatOptions, settings: Settings) -> Settings:
+    """The same settings with what is said of the sampling. Raises TillerError where a checkpoint's own is wanted and there is none."""
+    sampling = settings.sampling
+    if options.own_sampling:
+        own = drawn_by_itself(engine.family.checkpoint(settings.column.checkpoint))
+        sampling = replace(own, max_new_tokens=sampling.max_new_tokens, seed=sampling.seed, stop=sampling.stop)
     if options.temperature:
         sampling = replace(sampling, temperature=options.temperature)
     if options.seed:
         sampling = replace(sampling, seed=options.seed)
     if options.max_tokens is not None:
         sampling = replace(sampling, max_new_tokens=options.max_tokens)
-    session.settings = replace(session.settings, sampling=sampling)
-    return session
+    return replace(settings, sampling=sampling)
 
 
 def _settings(engine: Engine, options: ChatOptions) -> Settings:
@@ -103,10 +116,7 @@ def _settings(engine: Engine, options: ChatOptions) -> Settings:
         two, system = engine.settings(kept.checkpoint, kept.recipe), kept.system
     else:
         two, system = engine.settings(options.checkpoint, options.recipe), options.system
-    sampling = replace(two.sampling, temperature=options.temperature, seed=options.seed)
-    if options.max_tokens is not None:
-        sampling = replace(sampling, max_new_tokens=options.max_tokens)
-    return replace(two, columns=(two.column,), selected=0, sampling=sampling, system=system)
+    return _sampled(engine, options, replace(two, columns=(two.column,), selected=0, system=system))
 
 
 def _answer_strengths(engine: Engine, options: ChatOptions, message: str) -> int:
@@ -124,6 +134,16 @@ def _answer_strengths(engine: Engine, options: ChatOptions, message: str) -> int
     finally:
         engine.close()
     return 0
+
+
+def _say_sampling(engine: Engine, settings: Settings) -> None:
+    """Where the likeliest tokens were taken of a model whose makers draw them otherwise, how they do."""
+    own = own_sampling(engine.family.checkpoint(settings.column.checkpoint))
+    if own is not None and not settings.sampling.temperature:
+        print(
+            f"(The likeliest tokens were taken; its makers draw them at {sampling_said(own)}, as --own-sampling does.)",
+            file=sys.stderr,
+        )
 
 
 def _along(engine: Engine, settings: Settings, direction: str) -> tuple[Settings, int, str]:

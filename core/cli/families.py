@@ -16,6 +16,7 @@ from core.families import registry
 from core.families.checkpoint import OWN_OR_PLAIN, Checkpoint, Family, FamilyError
 from core.models import memory
 from core.models.at_hand import fitting, local, parameter_count, parameters_said
+from core.models.own_sampling import own_sampling, sampling_said
 from core.util.program import program
 
 WIDTH = 80
@@ -33,7 +34,7 @@ def run_families(options: Options) -> int:
         print(forget_copies(options.forget))
         return 0
     if wanted := options.name or options.named:
-        print("\n".join(_about(wanted)))
+        print("\n".join(_about(wanted.strip())))
         return 0
     rows, wrong = [], []
     for each in registry.names():
@@ -134,6 +135,8 @@ def _checkpoint(family: Family, each: Checkpoint) -> list[str]:
     if each.template or each.template_from:
         named = {OWN_OR_PLAIN: "its own template, or plain"}.get(each.template, f"template {each.template}")
         facts.append(named if each.template else f"template of {each.template_from}")
+    if own := own_sampling(each):
+        facts.append(f"its makers draw tokens at {sampling_said(own)}")
     if each.licence:
         facts.append(f"licence: {each.licence}")
     if each.gated:

@@ -15,7 +15,8 @@ from pathlib import Path
 from core.errors import StoreError, UsageError
 from core.families.checkpoint import TEMPLATE_VAR, TemplateValue
 from core.models import memory
-from core.recipes.language import RecipeError, parse
+from core.recipes.language import parse
+from core.recipes.scanner import RecipeError
 from core.util.files import check_new_folder, check_writable
 
 _DTYPES = ("float32", "bfloat16", "float16")

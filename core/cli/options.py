@@ -74,13 +74,14 @@ class Options(argparse.Namespace):
 
 @dataclass
 class ChatOptions(Options):
-    """``chat`` alone takes the message, the system prompt, how to sample, whether to print events as JSON lines, whether to keep the chat,
-    the id of a kept one to go on with, the direction that nine strengths are wanted of, and a preset that takes the place of checkpoint,
-    recipe and system prompt."""
+    """``chat`` alone takes the message, the system prompt, how to sample (``own_sampling``: as the model's makers do), whether to print
+    events as JSON lines, whether to keep the chat, the id of a kept one to go on with, the direction that nine strengths are wanted of, and
+    a preset that takes the place of checkpoint, recipe and system prompt."""
 
     message: str | None = None
     system: str = ""
     temperature: float = 0.0
+    own_sampling: bool = False
     seed: int = 0
     max_tokens: int | None = None
     as_json: bool = False

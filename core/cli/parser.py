@@ -193,6 +193,9 @@ class VerbParser(argparse.ArgumentParser):
         group.add_argument("--system", metavar="TEXT", type=nonempty_text, help="a system prompt")
         group.add_argument("--temperature", metavar="T", type=option_types.temperature,
                            help="0 (default) always takes the likeliest token; higher is more varied")  # fmt: skip
+        group.add_argument(
+            "--own-sampling", action="store_true", help="draw as the model's makers do, by its generation_config.json"
+        )
         group.add_argument("--seed", metavar="N", type=option_types.whole_number(0, 2**63 - 1),
                            help="what random choices start from (default: 0)")  # fmt: skip
         group.add_argument(
@@ -251,6 +254,9 @@ class VerbParser(argparse.ArgumentParser):
                 if not words or words[0].partition("=")[0] in self.named:
                     raise UsageError(f"{name} needs a value: {action.option_strings[-1]} {action.metavar}.")
                 options.append(f"{action.option_strings[-1]}={words.popleft()}")
+            # Nothing given is nothing meant: a variable of a script that is not set, say. Only a recipe may be the empty one.
+            if options and unknown and options[-1].endswith("=") and not options[-1].startswith("--recipe="):
+                raise UsageError(f"{name} is empty; give it a value or leave it out.")
         return PartedWords(options, others)
 
     def _whole(self, name: str) -> str:

@@ -10,18 +10,22 @@ from statistics import fmean
 
 from core.artefacts import store
 from core.cli.options import Options
-from core.cli.progress import TerminalProgress
+from core.cli.progress import TerminalProgress, foretold
 from core.directions import contrast, contrast_files
 from core.directions.contrast import ContrastItem
 from core.errors import UsageError
 from core.families.checkpoint import Family, FamilyRef
 from core.models.at_hand import open_family
+from core.models.fingerprints import model_fingerprint
 from core.models.pool import ModelPool
-from core.transfer.left_out_sets import LeftOutCell, left_out_table
+from core.transfer.left_out_sets import LeftOutCell, left_out_phases, left_out_table
+from core.util.budget import Budget, estimated
 from core.util.figures import figure_text
 from core.util.files import json_text, write_bytes
 from core.util.progress import finished
+from core.util.resume import ResumeNotes
 from core.util.table import Table, csv_text
+from core.util.version import PROGRAM
 
 _NOTE = (
     "Judged rightly (95 % interval), by the middle between the classes that were learnt from · with every set's mean taken away. Random "
@@ -37,8 +41,22 @@ def run_probe(options: Options) -> int:
     layer = options.layer if options.layer is not None else _layer(family, pairs[-1][1])
     print(f"block {layer}, at the last token of {len(items)} statements", file=sys.stderr, flush=True)
     pool = ModelPool(FamilyRef(family), options.placing)
+    notes = _notebook(family, items, pairs, layer, options)
+    said = foretold(estimated(left_out_phases(items, pairs, pool.get, layer, notes)), options.budget)
+    print(said, file=sys.stdout if options.dry_run else sys.stderr, flush=True)
+    if options.dry_run:
+        return 0
     with TerminalProgress() as progress:
-        cells = finished(left_out_table(items, pairs, pool.get, layer), progress.step)
+        work = left_out_table(items, pairs, pool.get, layer, budget=Budget(options.budget), notes=notes)
+        cells = finished(work, progress.step)
+    whole, done = ({each.category for each in items}, {cell.left_out for cell in cells})
+    if whole == done:
+        notes.forget()
+    else:
+        print(
+            f"Unfinished, the time was up: {len(done)} of {len(whole)} sets were left out; the same command goes on from there.",
+            file=sys.stderr,
+        )
     for table in probe_tables(cells):
         print(f"\n{table.text()}", flush=True)
     if options.csv:
@@ -46,6 +64,18 @@ def run_probe(options: Options) -> int:
     if options.json:
         write_bytes(options.json, (json_text([dataclasses.asdict(cell) for cell in cells], indent=1) + "\n").encode())
     return 0
+
+
+def _notebook(
+    family: Family, items: Sequence[ContrastItem], pairs: Sequence[tuple[str, str]], layer: int, options: Options
+) -> ResumeNotes:
+    prints = [
+        model_fingerprint(family.checkpoint(name)) for name in dict.fromkeys(name for pair in pairs for name in pair)
+    ]
+    return ResumeNotes.of(
+        kind="left-out probes", prints=prints, items=[dataclasses.astuple(each) for each in items], pairs=pairs, layer=layer,
+        quantize=options.quantize, dtype=options.dtype, program=PROGRAM,
+    )  # fmt: skip
 
 
 def probe_tables(cells: Sequence[LeftOutCell]) -> Iterator[Table]:

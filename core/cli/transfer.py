@@ -21,6 +21,7 @@ from core.transfer import checks, matrix
 from core.transfer import measure as transfer
 from core.transfer import task as tasks
 from core.transfer.conclusion import transfer_conclusion
+from core.transfer.cross_steering import expected
 from core.transfer.matrix_measures import MEASURES
 from core.transfer.report import SCALINGS, TransferReport
 from core.transfer.task import ABOUT, TransferTask
@@ -91,7 +92,7 @@ def _report(task: TransferTask, pools: dict[str, ModelPool], options: Options) -
         return report
     _foretell(task, pools, options)
     started = time.monotonic()
-    with TerminalProgress(Pace(transfer.expected(task)), task.about) as progress:
+    with TerminalProgress(Pace(expected(task)), task.about) as progress:
         work = transfer.transfer_in_slices(task, _load(pools), Budget(options.budget))
         found = finished(work, progress.step)
     print(f"{task.about}: measured in {duration(time.monotonic() - started)}, written to {found.card.path}", flush=True)

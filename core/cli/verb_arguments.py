@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from core.cli import option_types
-from core.cli.option_types import one_of, whole_number
+from core.cli.option_types import nonempty_text, one_of, whole_number
 from core.cli.parser import Collected, VerbParser
 from core.util.program import program
 
@@ -54,7 +54,9 @@ def declare_chat(parser: VerbParser) -> None:
 
 def declare_chats(parser: VerbParser) -> None:
     """Those of ``chats``."""
-    parser.add_argument("words", metavar="WORD", nargs="*", help="list only those in which every word stands")
+    parser.add_argument(
+        "words", metavar="WORD", nargs="*", type=nonempty_text, help="list only those in which every word stands"
+    )
     parser.add_argument("--show", metavar="ID", help="print a chat as Markdown")
     parser.add_argument("--delete", metavar="ID", help="delete a chat")
     parser.add_argument(
@@ -66,17 +68,24 @@ def declare_chats(parser: VerbParser) -> None:
 
 def declare_families(parser: VerbParser) -> None:
     """Those of ``families``."""
-    parser.add_argument("name", metavar="NAME", nargs="?",
+    parser.add_argument("name", metavar="NAME", nargs="?", type=nonempty_text,
                         help="the one to say more of, or a folder, a .gguf file, a name of the Hub (default: all are listed)")  # fmt: skip
-    parser.add_argument("--forget", metavar="NAME", help="delete the copy that a family's GGUF file was converted to")
+    parser.add_argument(
+        "--forget",
+        metavar="NAME",
+        type=nonempty_text,
+        help="delete the copy that a family's GGUF file was converted to",
+    )
     # Nothing is opened: what is named is only looked at.
-    parser.add_argument("--model", "--family", metavar="NAME", dest="named", help="the same as NAME")
+    parser.add_argument(
+        "--model", "--family", metavar="NAME", dest="named", type=nonempty_text, help="the same as NAME"
+    )
     parser.add_model(("offline",))
 
 
 def declare_get(parser: VerbParser) -> None:
     """Those of ``get``."""
-    parser.add_argument("name", metavar="FAMILY", help="the family whose weights are wanted")
+    parser.add_argument("name", metavar="FAMILY", type=nonempty_text, help="the family whose weights are wanted")
     parser.add_argument("--yes", action="store_true", help="do not ask first")
 
 
@@ -152,7 +161,9 @@ def declare_learn(parser: VerbParser) -> None:
 
 def declare_import(parser: VerbParser) -> None:
     """Those of ``import``."""
-    parser.add_argument("file", metavar="FILE", help="the vector's file; what it is follows from what it holds")
+    parser.add_argument(
+        "file", metavar="FILE", type=nonempty_text, help="the vector's file; what it is follows from what it holds"
+    )
     parser.add_argument("--name", metavar="NAME", required=True, help="what recipes call it")
     parser.add_argument("--layer", metavar="L", type=whole_number(0, 10**6), help="where it acts, counted from 0")
     parser.add_argument("--scale", metavar="X", type=option_types.any_number, default=1.0,
@@ -162,7 +173,7 @@ def declare_import(parser: VerbParser) -> None:
 
 def declare_export(parser: VerbParser) -> None:
     """Those of ``export``."""
-    parser.add_argument("name", metavar="NAME", help="the direction, such as refusal")
+    parser.add_argument("name", metavar="NAME", type=nonempty_text, help="the direction, such as refusal")
     parser.add_argument("--to", metavar="FILE", required=True,
                         help="a file that is not there yet, with .gguf or .safetensors at its end")  # fmt: skip
     parser.add_model(_WHOSE, checkpoint="whose direction (default: the family's final checkpoint)")
@@ -222,6 +233,7 @@ def declare_probe(parser: VerbParser) -> None:
     )
     parser.add_argument("--csv", type=option_types.file, metavar="FILE", help="write every probe's figures as CSV")
     parser.add_argument("--json", type=option_types.file, metavar="FILE", help="write them as JSON")
+    declare_budget(parser)
     parser.add_model(
         checkpoint="the checkpoint to try on (default: the final one)",
         refused={"recipe": "Probes are of checkpoints as they are; leave --recipe out."},
@@ -231,7 +243,10 @@ def declare_probe(parser: VerbParser) -> None:
 def declare_undo(parser: VerbParser) -> None:
     """Those of ``undo``."""
     parser.add_argument(
-        "stage", metavar="STAGE", help=f"the stage that is to blame, as `{program()} blame` names it, such as safety"
+        "stage",
+        metavar="STAGE",
+        type=nonempty_text,
+        help=f"the stage that is to blame, as `{program()} blame` names it, such as safety",
     )
     for name, what in (("lose", "whose behaviour is to be lost"), ("keep", "whose behaviour is to be kept")):
         parser.add_argument(f"--{name}", type=Path, metavar="FILE",

@@ -13,26 +13,11 @@ from typing import Any
 from core.artefacts.store import Card
 from core.directions import dose_response as dose
 from core.directions import effort, request
+from core.directions.card_figures import curve_table, dose_table, layer_scores, learns, words_of
 from core.inference.reply_classes import CLASSES
 from core.stats.rates import rank_p
 from core.util.figures import p_text
 
-#: What the figures are called, by what was learnt; any other name is that of a person's own examples.
-_WORDS: dict[str, dict[str, str]] = {
-    "truth": {"effect": "P(TRUE) − P(FALSE)", "mass": "P(TRUE) + P(FALSE)", "flipped": "flipped"},
-    "refusal": {"effect": "P(refusal), harmless", "harmful": "P(refusal), harmful"},
-    "": {"effect": "leaning (nats)"},
-}
-_DAMAGE = {"damage": "damage (nats)", "broken": "broken replies"}
-_SCORES = {
-    "held_out_category_accuracy": "accuracy on held-out categories",
-    "intervention_effect": "effect of one strength",
-    "accuracy": "accuracy",
-    "induction": "refusal induced",
-    "ablated": "P(refusal) ablated",
-    "damage": "damage (nats)",
-    "leaning": "leaning (nats)",
-}
 #: Controls by their kind, as a sentence counts them and as a table heads them.
 _CONTROLS = {
     "shuffled": "directions from shuffled labels",
@@ -51,21 +36,6 @@ class Section:
     title: str
     lines: tuple[str, ...]
     table: bool = False
-
-
-@dataclass(frozen=True)
-class Curves:
-    """Lines over one axis, by name; ``chosen`` is the place on the axis that was taken."""
-
-    axis: str
-    places: tuple[float, ...]
-    lines: Mapping[str, tuple[float, ...]]
-    chosen: float | None = None
-
-
-def learns(card: Card) -> str:
-    """What a direction was learnt as: truth, refusal, or the name of a person's own examples."""
-    return str(card.details.get("learns", card.name))
 
 
 def heading(card: Card) -> str:
@@ -88,8 +58,8 @@ def sections(card: Card) -> tuple[Section, ...]:
         Section("What to mind", tuple(cautions(card))),
         Section("How it was made", tuple(_made(card))),
         Section("Where it acts, and why", tuple(_where(card))),
-        Section("Layer scores (* the chosen layer)", tuple(_table(layer_scores(card))), table=True),
-        Section("What each strength does (validation split)", tuple(_table(dose_table(card))), table=True),
+        Section("Layer scores (* the chosen layer)", tuple(curve_table(layer_scores(card))), table=True),
+        Section("What each strength does (validation split)", tuple(curve_table(dose_table(card))), table=True),
         Section(
             "Which strengths are of use",
             (known.range_said(),) if (known := dose.stored_dose_response(card.details)) else (),
@@ -184,25 +154,6 @@ def _refused_otherwise(details: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def layer_scores(card: Card) -> Curves | None:
-    """The scores of every layer at the chosen token."""
-    scores = card.details.get("layer_scores")
-    if not scores:
-        return None
-    lines = {_SCORES.get(key, key): tuple(values) for key, values in scores.items()}
-    return Curves("layer", tuple(range(len(next(iter(scores.values()))))), lines, card.layer)
-
-
-def dose_table(card: Card) -> Curves | None:
-    """What each strength does: the effect, what goes with it, and the damage."""
-    response = card.details.get("dose_response")
-    if not response:
-        return None
-    words = _words(card)
-    lines = {words.get(key, key): tuple(values) for key, values in response.items() if key != "strengths"}
-    return Curves("strength", tuple(response["strengths"]), lines)
-
-
 def _replies(card: Card) -> list[str]:
     """How many replies are of each class at every strength, a table for each group of prompts."""
     replies = card.details.get("replies")
@@ -219,10 +170,6 @@ def _replies(card: Card) -> list[str]:
 
 
 # ---------------------------------------------------------------------------------------------------------------- parts
-
-
-def _words(card: Card) -> dict[str, str]:
-    return {**_WORDS.get(learns(card), _WORDS[""]), **_DAMAGE}
 
 
 def _at(response: Mapping[str, Sequence[float]], strength: float) -> dict[str, float]:
@@ -324,7 +271,7 @@ def _tested(card: Card) -> list[str]:
     tested = card.details.get("tested")
     if not tested:
         return []
-    words = _words(card)
+    words = words_of(card)
     return [
         f"{words.get(key, key)} at strength {strength:+g}: {_between(figure)}"
         for key, figures in _figures(tested).items()
@@ -348,7 +295,7 @@ def _beside(card: Card) -> list[str]:
     levels = _levels(card.details)
     if not controls or not response or not {0.0, 1.0} <= set(levels):
         return []
-    words = _words(card)
+    words = words_of(card)
     asked = card.details.get("asked") or {}
     # What a strength damages is told of other messages than the split's.
     own, plain = ({**_at(response, strength), **levels[strength]} for strength in (1.0, 0.0))
@@ -372,7 +319,9 @@ def _beside(card: Card) -> list[str]:
         f"many {1 / (1 + n):.2g} at least){more}"
     )
     if asked:
-        beside = f" ({_words(card)['effect']} {asked['effect']:.3f} on the validation split)" if split == "test" else ""
+        beside = (
+            f" ({words_of(card)['effect']} {asked['effect']:.3f} on the validation split)" if split == "test" else ""
+        )
         said.append(f"asked for in words: {asked['wish']}{beside}")
     return said
 
@@ -383,23 +332,3 @@ def _samples(card: Card) -> list[str]:
         return []
     rows = zip(samples["strengths"], samples["answers"], strict=True)
     return [f"to: {samples['message']}", *(f"{strength:+g}  {' '.join(answer.split())}" for strength, answer in rows)]
-
-
-def _figure(value: float) -> str:
-    """A number with three decimals; what is as good as nothing has no sign."""
-    said = f"{value:.3f}"
-    return said if float(said) else said.removeprefix("-")
-
-
-def _table(curves: Curves | None) -> list[str]:
-    """Curves as lines of a table, a place on the axis a line."""
-    if curves is None:
-        return []
-    names = list(curves.lines)
-    lines = [f"{curves.axis:>9}  " + "  ".join(names)]
-    for index, place in enumerate(curves.places):
-        row = "  ".join(f"{_figure(curves.lines[name][index]):>{len(name)}}" for name in names)
-        mark = "*" if place == curves.chosen else " "
-        shown = f"{place:g}" if curves.axis == "layer" else f"{place:+g}"
-        lines.append(f"{mark}{shown:>8}  {row}")
-    return lines

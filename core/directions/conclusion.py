@@ -7,7 +7,7 @@ from typing import Any
 
 from core.artefacts.store import Card
 from core.directions import dose_response
-from core.directions.card import learns
+from core.directions.card_figures import learns
 from core.directions.effort import LEAST_TRIED, QUICK, chance_said, extent
 from core.recipes.language import Recipe, Term
 from core.util.figures import change_text

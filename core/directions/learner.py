@@ -16,9 +16,9 @@ from core.directions import controls, reply_rates
 from core.directions.activations import ClassStates, Ids, Key, LearnMethod, activation_cost, class_states
 from core.directions.candidate import BY_HAND, draft_direction, finish_direction
 from core.directions.contrast import ContrastSet, Split
-from core.directions.controls import Chosen, Trial
 from core.directions.effort import FULL, QUICK, SEARCH, Effort
 from core.directions.places import BESIDE, Places
+from core.directions.trial import Chosen, Trial
 from core.inference import metrics
 from core.inference.batch import batch_rows
 from core.inference.metrics import Edits, OffTarget

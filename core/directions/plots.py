@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from html import escape
 
-from core.directions.card import Curves
+from core.directions.card_figures import Curves
 from core.directions.dose_response import Dose
 from core.display.svg import COLOURS, DASHES, MARKS, PALE, PANEL, Axis, Plot
 

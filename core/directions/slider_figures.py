@@ -12,7 +12,7 @@ from typing import Any
 from core.artefacts.store import Card
 from core.chat.settings import Column
 from core.directions import effort
-from core.directions.card import learns
+from core.directions.card_figures import learns
 from core.directions.dose_response import Dose, stored_dose_response
 from core.recipes.language import Term, layers_text
 from core.util import figures
@@ -20,6 +20,8 @@ from core.util import figures
 _SCOPES = {"prompt": "the prompt only", "reply": "the reply only", "last": "the prompt's last token only"}
 #: Whose refusals each effect of a refusal direction counts.
 _REQUESTS = {"effect": "harmless", "harmful": "harmful"}
+#: A strength this little beyond the useful range is not worth a sentence of its own.
+_NEAR = 0.25
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,19 @@ def slider_figures(card: Card | None, term: Term, column: Column) -> SliderFigur
     alone = "alone: " if strength and len(column.recipe.terms) > 1 else ""
     said = said_at(card, dose, strength)
     return SliderFigures(dose, alone + said if said else "", dose.range_said(), extent)
+
+
+def beyond_use(cards: Mapping[str, Card], column: Column) -> list[str]:
+    """A sentence on each strength of a column's recipe that lies beyond where its direction, by the ``cards`` of the column's own
+    checkpoint, was measured to be of use."""
+    found = []
+    for term in column.recipe.terms:
+        card = cards.get(term.direction) if term.kind == "add" and term.source in (None, column.checkpoint) else None
+        dose = stored_dose_response(card.details) if card and not _elsewhere(card, term, column) else None
+        if dose is None or dose.useful is None or dose.useful[0] - _NEAR <= term.value <= dose.useful[1] + _NEAR:
+            continue
+        found.append(f"{term.direction} was measured to be {dose.range_said()}; {figure(term.value)} is beyond that.")
+    return found
 
 
 def said_at(card: Card, dose: Dose, strength: float) -> str:

@@ -12,25 +12,21 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from core.artefacts.store import Card
 from core.attribution.chance import Noise
 from core.attribution.report import BlameReport, BlameRequest
-from core.chat import answers
 from core.chat.answers import Answer
 from core.chat.beginnings import Beginning
 from core.chat.drawing import TokenDrawing
 from core.chat.events import Failed, PromptView
 from core.chat.kept import KeptChats
-from core.chat.session import Session
-from core.chat.settings import BLAME, STAGE_LENSES, Column, Sampling, Settings, Turn
+from core.chat.settings import Settings, Turn
 from core.chat.sliders import SLIDER_STRENGTHS
 from core.directions.request import LearnRequest
 from core.directions.written_pairs import WrittenPair
-from core.display.lenses import Lens
 from core.engine.allowance import Allowance, allowed
 from core.engine.catalogue import Catalogue
 from core.engine.chats import kept_chats
-from core.engine.conclusion import Conclusion, conclude
+from core.engine.family_desk import FamilyDesk
 from core.engine.job_list import Errands, JobLine, job_lines
 from core.engine.jobs import Job, JobView, MapJob, Offer, Watched, half_measured, learnable
 from core.engine.raw_prompts import RawPrompts
@@ -39,17 +35,12 @@ from core.engine.thread import EngineCommand, EngineThread
 from core.engine.transfer_jobs import TransferJobs
 from core.engine.undo import StageUndo
 from core.errors import TillerError
-from core.families.checkpoint import Example, Family, FamilyRef, TemplateVars
-from core.families.stages import Path, stage_path
+from core.families.checkpoint import FamilyRef, TemplateVars
 from core.knowledge.maps import Map, MapRequest, Traced, Words
 from core.models.account import MemoryAccount
 from core.models.at_hand import open_family
 from core.models.memory import MemoryUse, free_cpu, release
 from core.models.placement import Placing
-from core.recipes import in_words
-from core.recipes.language import Recipe, parse
-from core.steering import describe
-from core.util.files import read_text
 from core.util.program import DEFAULT_FAMILY
 from core.util.progress import Step
 
@@ -62,7 +53,7 @@ DIRECTIONS, CONFIDENCE = "", "confidence"
 MAX_MAPS = 16
 
 
-class Engine(EngineThread["Worker"]):
+class Engine(FamilyDesk, EngineThread["Worker"]):
     """A family of checkpoints that can be talked to.
 
     Raises:
@@ -106,11 +97,6 @@ class Engine(EngineThread["Worker"]):
         self.raw = RawPrompts(self, families)
         #: Removing a stage's part.
         self.undo = StageUndo(self, families, allowance, self._errands)
-
-    @property
-    def family(self) -> Family:
-        """The family, with what a person has made of its checkpoints by now."""
-        return self._families.family
 
     @property
     def chats(self) -> KeptChats:
@@ -182,10 +168,6 @@ class Engine(EngineThread["Worker"]):
             column: tuple(token.id for token in answer.tokens) for column, answer in answers.items() if answer.tokens
         }
         return self._enqueue(Run(self.family, settings, tuple(given), {}, scrub=False, given=given))
-
-    def stages(self, checkpoint: str = "") -> Path:
-        """The training stages that led to a checkpoint (the final one, without a name). Raises StageError when there is only one."""
-        return stage_path(self.family, checkpoint)
 
     def noise(self, checkpoint: str) -> Noise:
         """How far chance alone goes in the probabilities of a final checkpoint; uncalibrated while that is not known."""
@@ -348,86 +330,6 @@ class Engine(EngineThread["Worker"]):
         wish.check_follows(self.family)
         prompts = wish.prompts
         return self.slices(lambda worker: worker.write_pairs(checkpoint, prompts))
-
-    # ------------------------------------------------------------------------------------------- what needs no model
-
-    def settings(self, checkpoint: str = "", recipe: str = "") -> Settings:
-        """A fresh chat: the checkpoint (else the family's final one) plain, and beside it with the recipe; one column alone where nothing
-        has been learnt that a recipe could use.
-
-        Raises:
-            TillerError: an unknown checkpoint, or a recipe that cannot be read or does not fit.
-        """
-        name = self.family.checkpoint(checkpoint).name if checkpoint else self.family.final.name
-        steered = parse(recipe)
-        self.explain(steered, name)
-        columns = (Column(name), Column(name, steered))[: None if steered or self.catalogue.directions() else 1]
-        return Settings(
-            self.family.name, columns, selected=len(columns) - 1, sampling=Sampling(max_new_tokens=self.family.longest_answer),
-            template_vars=self.placing.template_vars,
-        )  # fmt: skip
-
-    def example(self, example: Example, lens: str = "") -> Settings:
-        """The chat that a chip opens: its message asked, of the plain checkpoint and with its recipe.
-
-        One about a stage asks the model without it beside the plain one, and colours by what is owed to which stage. Any other keeps the
-        ``lens`` that was there, unless it is of stages.
-        """
-        settings = self.settings(example.checkpoint, example.recipe)
-        if example.without:
-            path = self.stages(example.checkpoint)
-            stage = path.stage(example.without)
-            columns = (settings.columns[0], replace(settings.column, checkpoint=path.counterfactual[stage.name]))
-            # The colours answer what the columns do: without the stage, and not what came with it.
-            settings = replace(settings, columns=columns, selected=0, lens=STAGE_LENSES[stage.best])
-        elif lens and not lens.startswith(BLAME):
-            settings = replace(settings, lens=lens)
-        return settings.ask(example.message)
-
-    def conclude(self, session: Session) -> Conclusion | None:
-        """What the last answers show when they are compared, in a sentence; None while there is nothing to be said."""
-        return conclude(self.family, session)
-
-    def recorded(self) -> tuple[Settings, dict[int, Answer]] | None:
-        """The run that was recorded for this family, to be shown while the model loads."""
-        for folder in self.family.places:
-            path = folder / "recorded.json"
-            if path.is_file():
-                return answers.load_chat(read_text(path, "leave it out, or export the chat again as JSON"))
-        return None
-
-    def wish(self, column: Column) -> str:
-        """The words that ask for what a column's recipe does (:mod:`core.recipes.in_words`).
-
-        Raises:
-            TillerError: nothing can be asked for.
-        """
-
-        def details(name: str, source: str | None) -> Mapping[str, Any]:
-            card = self.catalogue.cards(source or column.checkpoint).get(name)
-            return card.details if card else {}
-
-        return in_words.words_for(column.recipe, details)
-
-    def directions(self, checkpoint: str) -> tuple[Card, ...]:
-        """The directions that a recipe on a checkpoint means by their bare names; only headers are read."""
-        return tuple(self.catalogue.cards(checkpoint).values())
-
-    def lenses(self, settings: Settings) -> tuple[Lens, ...]:
-        """The lenses that every column is coloured by while the selected column is this one."""
-        return self.catalogue.lenses(settings.column.checkpoint)
-
-    def stage_lenses(self, checkpoint: str = "") -> tuple[Lens, ...]:
-        """The lenses for the training stages that led to a checkpoint (the final one, without a name); none where there is one stage."""
-        return self.catalogue.stage_lenses(checkpoint)
-
-    def explain(self, recipe: Recipe, checkpoint: str) -> str:
-        """What a recipe does to ``checkpoint``, in words. Raises TillerError as :func:`core.steering.describe.explain_recipe` does."""
-        return self.catalogue.explain(recipe, checkpoint)
-
-    def neuron_sets(self, checkpoint: str) -> tuple[str, ...]:
-        """The names of the sets of neurons that were found on a checkpoint."""
-        return describe.neuron_sets(self.family, checkpoint)
 
 
 def _slot(kinds: Sequence[str]) -> str:

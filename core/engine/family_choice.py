@@ -19,6 +19,7 @@ from core.models import adhoc_family, gguf_model, memory, placement
 from core.models.account import MemoryAccount
 from core.models.at_hand import BYTES, local, parameter_count
 from core.models.load_errors import explained
+from core.models.own_sampling import own_sampling, sampling_said
 from core.models.placement import Placing
 from core.models.wheels import wanted
 from core.util.files import read_json, write_bytes
@@ -255,6 +256,8 @@ def _look(text: str, title: str, final: Checkpoint, account: MemoryAccount, plac
     size(placing.quantize)
     found = local(final)
     parts = [parameter_count(found.parameters) if found.files else "to be downloaded"]
+    if own := own_sampling(final):
+        parts.append(f"its makers draw tokens at {sampling_said(own)}")
     if kept := gguf_model.copy_size(folder):
         parts.append(f"converted before, {memory.size_in_words(kept)} in {folder.parent}")
     return _said(text, title, parts, size, account, placing)

@@ -9,7 +9,8 @@ from pathlib import PurePosixPath
 
 from core.errors import TillerError
 from core.families import registry
-from core.families.checkpoint import Family, Package
+from core.families.checkpoint import Family
+from core.families.package import Package
 from core.models import memory, wheels
 from core.models.at_hand import parameters_said
 from core.util.faults import fault

@@ -136,9 +136,9 @@ class TransferJobs:
         """Whether it came to its end."""
 
         def begin(_worker: Worker) -> int:
-            from core.transfer import measure
+            from core.transfer import cross_steering
 
-            return measure.expected(self.task(about))
+            return cross_steering.expected(self.task(about))
 
         pace = Pace(self._thread.call(begin).result())
         while not job.cancelled.is_set():

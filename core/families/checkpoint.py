@@ -6,9 +6,10 @@ import itertools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from core.errors import TillerError
+from core.families.package import Package
 
 #: Chat templates by name, in Jinja, with the strings at which a reply ends.
 TEMPLATES: Mapping[str, tuple[str, tuple[str, ...]]] = {
@@ -28,8 +29,6 @@ GENERAL_QUESTIONS = (
     "What is photosynthesis?",
     "Give me three ideas for a rainy day.",
 )
-#: What says in a folder that stands for a GGUF file where that is.
-GGUF_ORIGIN = "gguf.json"
 #: Tokens; a real model's usual answer ends before.
 LONGEST_ANSWER = 512
 #: What a chat template may be told beside the chat, such as ``enable_thinking``: names and values.
@@ -55,45 +54,6 @@ class Source:
     def __str__(self) -> str:
         """As it is typed: ``./folder``, ``owner/model`` or ``owner/model@revision``."""
         return f"{self.source}@{self.revision}" if self.revision else self.source
-
-
-@dataclass(frozen=True)
-class Package:
-    """A Python package in which a checkpoint's weights lie as a GGUF file, for whom the Hub is out of reach.
-
-    ``file`` is its place in the package's wheel and ``sha256`` its hash; ``size`` are the bytes of the download. ``family`` is what to
-    type for the family that names it.
-    """
-
-    name: str
-    version: str
-    file: str
-    sha256: str
-    size: int
-    licence: str
-    family: str = ""
-
-    def __str__(self) -> str:
-        """As it is said: its name and version."""
-        return f"{self.name} {self.version}"
-
-    @property
-    def folder(self) -> Path:
-        """Where the file lies once it was fetched (:mod:`core.models.wheels`)."""
-        # Not needed to paint, and it brings numpy.
-        from core.artefacts.store import user_folder
-
-        return user_folder() / "fetched" / f"{self.name}-{self.version}-{self.sha256[:8]}"
-
-    @property
-    def model(self) -> Path:
-        """The folder that stands for the file (:mod:`core.models.gguf_model`)."""
-        return self.folder / "model"
-
-    @property
-    def fetched(self) -> bool:
-        """Whether the file is here."""
-        return (self.folder / PurePosixPath(self.file).name).is_file() and (self.model / GGUF_ORIGIN).is_file()
 
 
 #: What stands between a checkpoint's name and a stage's that is taken out of it.

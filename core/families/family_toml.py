@@ -22,7 +22,6 @@ from core.families.checkpoint import (
     Example,
     Family,
     FamilyError,
-    Package,
     Source,
     UndoPrompts,
 )
@@ -33,7 +32,9 @@ from core.families.family_tables import (
     FamilyFile,
     UndoTable,
 )
-from core.recipes.language import RecipeError, parse
+from core.families.package import Package
+from core.recipes.language import parse
+from core.recipes.scanner import RecipeError
 from core.util.decode import DecodeError, Decoder
 from core.util.files import read_text
 from core.util.text import clean

@@ -60,6 +60,7 @@ Where a file is wrong, :mod:`core.families.family_toml` names the key.
 
 from __future__ import annotations
 
+import difflib
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -74,6 +75,7 @@ from core.families.family_toml import read_family
 
 #: How the names of families begin that were put together from models that were named (:mod:`core.models.adhoc_family`).
 TOGETHER, ALONE = "pair-", "model-"
+_PUT_TOGETHER = re.compile(rf"(?:{TOGETHER}|{ALONE})[a-z0-9.-]+-[0-9a-f]{{8}}")
 
 
 def names() -> tuple[str, ...]:
@@ -115,12 +117,18 @@ def choice_text(family: Family) -> str:
 
 
 def unknown_family(name: str) -> str:
-    """That there is no such family, and what there is; of one that was put together on another computer, how to do so here."""
-    if re.fullmatch(rf"(?:{TOGETHER}|{ALONE})[a-z0-9.-]+-[0-9a-f]{{8}}", name):
+    """That there is no such family, which is meant perhaps, and what there is; of one that was put together on another computer, how to
+    do so here."""
+    if _PUT_TOGETHER.fullmatch(name):
         how = "--model" if name.startswith(ALONE) else "--base, --stage and --post"
         return (
             f"The family {name} was put together by {how} and is not on this computer; start Tiller with the same {how} here (paths of "
             "folders and files count)."
         )
     shown = name if len(name) <= 100 else name[:100] + "…"
-    return f"There is no family {shown!r}; there is {', '.join(names()) or 'none'}. A folder with a family.toml works too, as ./folder."
+    # Those that were put together are opened by what they were put together from.
+    there = [each for each in names() if not _PUT_TOGETHER.fullmatch(each)]
+    near = difflib.get_close_matches(name.lower(), there, 1)
+    meant = f" (did you mean {near[0]}?)" if near else ""
+    known = ", ".join(there) or "none"
+    return f"There is no family {shown!r}{meant}; there is {known}. A folder with a family.toml works too, as ./folder."

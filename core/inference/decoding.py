@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -24,14 +24,13 @@ from core.chat.events import Done, Event, Started
 from core.chat.settings import Sampling
 from core.inference.batch import PaddedBatch, batch_rows, check_finite, pad_batch, read_gates
 from core.inference.detokenizer import Detokenizer
-from core.inference.key_values import KeyValues, RowsTogether
+from core.inference.key_values import KeyValues, RowsTogether, forward_rows
 from core.inference.shared_prefix import can_branch
-from core.inference.token_choice import logits_processors, read_logits
-from core.models.cache import going_on, new_cache
-from core.models.hooks import Action, Site, hooked
+from core.inference.token_choice import logits_processors, read_logits, sayable
+from core.models.cache import new_cache
 from core.models.loading import Loaded
 from core.steering.interventions import ONE_TOKEN, BatchEdits, EditError, Masks, RowEdit
-from core.steering.readings import GateProbe, Opened, Projection, capture_residual, read_projections
+from core.steering.readings import GateProbe, Opened, Projection, read_projections
 
 #: An answer that goes on passes over the random numbers of so many of its tokens at a time.
 _DRAWS = 64
@@ -322,6 +321,7 @@ class BatchDecoder:
 
     def _choose(self, logits: Tensor) -> tuple[list[int], list[bool]]:
         """The next token of every row, and whether it was given instead of chosen."""
+        logits = sayable(self.loaded, logits)
         best = logits.max(-1)
         check_finite(self.loaded, best.values, [bool(row.edits) for row in self._rows])
         greedy = best.indices.tolist()
@@ -362,25 +362,6 @@ class BatchDecoder:
                 self._foreseen = logits[kept], [projections[index] for index in keep]
             self._opened = {gate: opened[kept.to(opened.device)] for gate, opened in self._opened.items()}
         self._edits = BatchEdits([row.edits for row in self._rows], self.loaded.device)
-
-
-def forward_rows(
-    loaded: Loaded, kept: KeyValues, ids: Tensor, positions: Tensor, actions: Mapping[Site, Action], layers: Collection[int],
-    begins: bool = False,
-) -> tuple[Tensor, dict[int, Tensor]]:  # fmt: skip
-    """The logits behind the last of some more tokens [rows, vocabulary] in float32, and the residuals there by layer [rows, width];
-    ``begins`` says that these are the first tokens of all."""
-    caught: dict[int, Tensor] = {}
-    with hooked(loaded.anatomy, capture_residual(actions, layers, caught)):
-        output = loaded.model(
-            input_ids=ids,
-            attention_mask=kept.attention if begins else going_on(kept.cache, kept.attention),
-            position_ids=positions,
-            **kept.cache,
-            use_cache=True,
-            logits_to_keep=1,
-        )
-    return output.logits[:, -1].float(), caught
 
 
 def _row(speaker: DecodingRow, edits: tuple[RowEdit, ...], leader: _Row | None) -> _Row:

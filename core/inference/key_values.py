@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -11,6 +11,11 @@ from torch import Tensor
 from torch.nn.functional import pad
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
+
+from core.models.cache import going_on
+from core.models.hooks import Action, Site, hooked
+from core.models.loading import Loaded
+from core.steering.readings import capture_residual
 
 #: Positions in which no row has anything any more are cut off when there are so many: each time all is copied.
 _EMPTY = 32
@@ -113,3 +118,22 @@ def _layers(kept: KeyValues) -> list[DynamicLayer]:
 def _held(tensor: Tensor | None) -> Tensor:
     assert tensor is not None
     return tensor
+
+
+def forward_rows(
+    loaded: Loaded, kept: KeyValues, ids: Tensor, positions: Tensor, actions: Mapping[Site, Action], layers: Collection[int],
+    begins: bool = False,
+) -> tuple[Tensor, dict[int, Tensor]]:  # fmt: skip
+    """The logits behind the last of some more tokens [rows, vocabulary] in float32, and the residuals there by layer [rows, width];
+    ``begins`` says that these are the first tokens of all."""
+    caught: dict[int, Tensor] = {}
+    with hooked(loaded.anatomy, capture_residual(actions, layers, caught)):
+        output = loaded.model(
+            input_ids=ids,
+            attention_mask=kept.attention if begins else going_on(kept.cache, kept.attention),
+            position_ids=positions,
+            **kept.cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+    return output.logits[:, -1].float(), caught

@@ -16,6 +16,7 @@ from core.inference.decoding_batches import rows_at_once
 from core.inference.detokenizer import token_text
 from core.inference.prompts import encode_text
 from core.inference.teacher_forcing import reply_logits
+from core.inference.token_choice import sayable
 from core.models.loading import Loaded
 from core.steering.interventions import RowEdit
 from core.util.progress import Slices
@@ -160,7 +161,7 @@ def _batches(loaded: Loaded, counts: Sequence[int]) -> Iterator[list[int]]:
 def _scores(loaded: Loaded, logits: torch.Tensor, ids: Sequence[int], top: int) -> list[TokenScore]:
     logprobs = logits.log_softmax(-1)
     own = logprobs.gather(-1, torch.tensor(ids, device=logits.device)[:, None])[:, 0].tolist()
-    best = logprobs.topk(min(top, logprobs.shape[-1]), dim=-1) if top else None
+    best = sayable(loaded, logprobs).topk(min(top, logprobs.shape[-1]), dim=-1) if top else None
     likeliest = zip(best.indices.tolist(), best.values.tolist(), strict=True) if best else (([], []) for _ in ids)
     return [
         TokenScore(

@@ -15,8 +15,8 @@ from itertools import accumulate, pairwise
 import torch
 
 from core.inference.batch import batch_rows, pad_batch
-from core.inference.decoding import PART, BatchDecoder, forward_rows
-from core.inference.key_values import KeyValues, merged
+from core.inference.decoding import PART, BatchDecoder
+from core.inference.key_values import KeyValues, forward_rows, merged
 from core.models.cache import new_cache
 from core.models.loading import Loaded
 from core.steering.interventions import ONE_TOKEN, BatchEdits

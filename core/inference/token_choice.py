@@ -57,6 +57,12 @@ def logits_processors(sampling: Sampling, drawing: TokenDrawing, prompt: int) ->
     return chosen
 
 
+def sayable(loaded: Loaded, scores: Tensor) -> Tensor:
+    """Scores [rows, vocabulary] of which those that no token stands for are minus infinity: such a row is never said."""
+    rows = [each for each in loaded.tokenless if each < scores.shape[-1]]
+    return scores.index_fill(-1, torch.tensor(rows, device=scores.device), -torch.inf) if rows else scores
+
+
 def read_logits(
     loaded: Loaded,
     logits: Tensor,
@@ -69,8 +75,9 @@ def read_logits(
     logprobs = logits.log_softmax(-1)
     own = logprobs.gather(-1, tokens)
     entropy = -(logprobs.exp() * logprobs).nan_to_num(nan=0.0).sum(-1)
-    best = logprobs.topk(min(alternatives, logprobs.shape[-1]), dim=-1)
-    rank = (logprobs > own).sum(-1)
+    known = sayable(loaded, logprobs)
+    best = known.topk(min(alternatives, known.shape[-1]), dim=-1)
+    rank = (known > own).sum(-1)
     numbers = zip(
         own[:, 0].tolist(),
         entropy.tolist(),

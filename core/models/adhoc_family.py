@@ -106,6 +106,10 @@ def source(text: str) -> Source:
     (:mod:`core.models.gguf_model`). Raises FamilyError where nothing of the kind is there, GgufError for a file that is no model.
     """
     where, inside, file = text.partition(_FILE)
+    if inside and not (where.strip() and file.endswith(gguf_model.SUFFIX)):
+        raise FamilyError(
+            f"{_shown(text)} names no GGUF file; write folder{_FILE}file.gguf, or owner/model{_FILE}file.gguf of the Hugging Face Hub."
+        )
     # Unlike Path's, it leaves the home of somebody unknown as it is: there is no such folder.
     path = Path(os.path.expanduser(where))
     try:
@@ -126,14 +130,17 @@ def source(text: str) -> Source:
         or not HUB_ID.fullmatch(model)
         or len(where) > _LONGEST
     ):
-        shown = text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
         what = "file" if lost else "folder"
         raise FamilyError(
-            f"There is no {what} {shown}; check the path, or name a model of the Hugging Face Hub as owner/model."
+            f"There is no {what} {_shown(text)}; check the path, or name a model of the Hugging Face Hub as owner/model."
         )
     if inside:
         return _standing(GgufOrigin(file, hub=model, revision=revision))
     return Source(model, False, revision or None)
+
+
+def _shown(text: str) -> str:
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
 
 
 def _folder(text: str, folder: Path) -> Source:

@@ -249,3 +249,19 @@ def ends_of(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> froze
             )
         found.update(ids)
     return frozenset(found)
+
+
+def rows_without_token(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:
+    """The rows of a model's vocabulary that no token stands for: those by which it was filled up to a round size, say."""
+    known = set(tokenizer.get_vocab().values())
+    missing = (each for each in range(int(model.config.get_text_config().vocab_size)) if each not in known)
+    return tuple(each for each in missing if not _spelt(tokenizer, each))
+
+
+def _spelt(tokenizer: PreTrainedTokenizerBase, token: int) -> bool:
+    """Whether a tokenizer has a token of this number all the same; not every kind lists all that it has."""
+    try:
+        return bool(tokenizer.convert_ids_to_tokens(token))
+    except Exception:
+        # Whatever its library makes of a number beyond its table.
+        return False

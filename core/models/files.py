@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import prod
@@ -362,6 +363,11 @@ def read_config(checkpoint: Checkpoint, folder: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise LoadError(
             f"Checkpoint {checkpoint.name!r} cannot be loaded from {folder}: copy its folder again. (config.json: {reason})"
+        )
+    if not isinstance(inner := found.get("text_config") or {}, dict):
+        raise LoadError(
+            f'Checkpoint {checkpoint.name!r} cannot be loaded from {folder}: its config.json says "text_config": {json.dumps(inner)[:60]}, '
+            "which is no table; copy that file again from the model that it was made of."
         )
     return found
 

@@ -11,6 +11,7 @@ import atexit
 import functools
 import hashlib
 import json
+import logging
 import os
 import re
 import shutil
@@ -23,7 +24,8 @@ from typing import TYPE_CHECKING, Any
 
 from core.artefacts import store
 from core.errors import TillerError
-from core.families.checkpoint import GGUF_ORIGIN, Source
+from core.families.checkpoint import Source
+from core.families.package import GGUF_ORIGIN
 from core.models import hub, memory
 from core.models.load_lock import ONE_LOAD_AT_A_TIME
 from core.util.files import read_json, write_bytes
@@ -31,6 +33,7 @@ from core.util.files import read_json, write_bytes
 if TYPE_CHECKING:
     from core.models.gguf_file import GgufModel, WholeReader
 
+_log = logging.getLogger(__name__)
 ORIGIN = GGUF_ORIGIN
 SUFFIX = ".gguf"
 #: What stands in the names of families and folders: a part of the file's name.
@@ -171,6 +174,15 @@ def make_whole(folder: Path, told: Told | None = None) -> None:
     path = _file(origin)
     found, reader = looked_into(path)
     _check_room(path, found, folder)
+    # Said before it begins, whoever asked for it: it takes minutes of a large model, and room that nobody may have thought of.
+    _log.warning(
+        "%s (%s, %s) is converted this once and %s; meanwhile it takes about %s of memory.",
+        path.name,
+        found.kind,
+        memory.size_in_words(path.stat().st_size),
+        copy_said(size_on_disk(found), folder),
+        memory.size_in_words(_BYTES_WHILE_CONVERTED * found.parameters),
+    )
     work = Path(tempfile.mkdtemp(prefix=".converting-", dir=folder))
     try:
         _convert(path, found, reader, work, told)

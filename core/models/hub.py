@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from core.families.checkpoint import Checkpoint, FamilyError, Package, Source
+from core.families.checkpoint import Checkpoint, FamilyError, Source
+from core.families.package import Package
 from core.models import memory
 from core.util.program import program
 

@@ -72,7 +72,11 @@ def explained(checkpoint: Checkpoint, call: Callable[[], Any], source: Source | 
         file = file or _file_read(error)
         raise LoadError(
             f"Checkpoint {checkpoint.name!r} cannot be loaded from {about}: "
-            + (_reason(about, error, said) or f"{_remedy_of(checkpoint, file)}. ({type(error).__name__}: {said[:300]})")
+            + (
+                _reason(about, error, said)
+                or (_setting(about) if file == "config.json" else "")
+                or f"{_remedy_of(checkpoint, file)}. ({type(error).__name__}: {said[:300]})"
+            )
         ) from error
 
 
@@ -184,6 +188,9 @@ def _reason(about: Source, error: Exception, said: str) -> str | None:
     if "Unrecognized configuration class" in said:
         what = _other_kind(config)
         return f"it is {kind}, which does not go on with a text{what and f': {what}'}; take a model for chats."
+    nameless = not (isinstance(named := config.get("model_type"), str) and named)
+    if nameless and ("model_type" in said or "does not recognize" in said):
+        return "its config.json names no model_type; copy that file again from the model that it was made of."
     if "does not recognize this architecture" in said:
         from transformers import __version__
 
@@ -191,8 +198,6 @@ def _reason(about: Source, error: Exception, said: str) -> str | None:
             f"transformers {__version__} does not know {kind}; if there is a newer one that does, install it (pip install --upgrade "
             "transformers), else correct model_type in its config.json."
         )
-    if "model_type" in said:
-        return "its config.json names no model_type; copy that file again from the model that it was made of."
     if packages := _tokenizer_readers(about):
         return f"its tokenizer is read by packages that are not installed; pip install {' '.join(packages)}, and start again."
     if isinstance(error, ImportError):
@@ -200,6 +205,20 @@ def _reason(about: Source, error: Exception, said: str) -> str | None:
     if "size mismatch" in said or "ignore_mismatched_sizes" in said:
         return "its weights have other shapes than its config.json says; copy that file again from the model itself."
     return None
+
+
+def _setting(about: Source) -> str:
+    """Which value of a config.json is to be corrected; empty where it is not one alone."""
+    from core.models.configuration import wrong_setting
+
+    config = _config(about)
+    setting = wrong_setting(config)
+    return (
+        f"its config.json says {setting}, of which no {config.get('model_type')} model can be made; correct that value, or copy the file "
+        "again from the model that it was made of."
+        if setting
+        else ""
+    )
 
 
 def _said_kind(config: Mapping[str, Any]) -> str:

@@ -12,15 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import (
-    MODEL_FOR_CAUSAL_LM_MAPPING,
-    MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING,
-    AutoConfig,
-    AutoModelForCausalLM,
-    AutoModelForImageTextToText,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-)
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from core.families.checkpoint import Checkpoint, Family, TemplateVars
 from core.models import files, fingerprints, hub, lora, memory, packed, placement, shapes
@@ -29,12 +21,14 @@ from core.models.chat_template import (
     ends_of,
     own_template,
     reads_parts,
+    rows_without_token,
     template_of,
     tokenizer_in,
     tokenizer_of,
     variables_of,
     with_variables,
 )
+from core.models.configuration import class_for, read_configuration
 from core.models.fast_linear import quicken, straighten
 from core.models.files import LoadError, Watch
 from core.models.hooks import Anatomy, embedding_rows, input_device, locate
@@ -57,7 +51,8 @@ class Loaded:
     strings at which a reply ends; ``context`` the longest sequence in tokens; ``texts`` remembers the text of single tokens, and
     ``thoughts`` what was found to be thought before every answer (:mod:`core.inference.behind_thought`); ``fingerprint`` is that of
     the weights on disk, ``quantize`` says what was made of them; ``variables`` are what the chat template is told, ``told`` those of
-    them that the family's file does not say; ``remark`` is a sentence that goes with every answer."""
+    them that the family's file does not say; ``remark`` is a sentence that goes with every answer; ``tokenless`` are the rows of the
+    vocabulary that no token stands for, which are never said."""
 
     family: Family
     checkpoint: Checkpoint
@@ -75,6 +70,7 @@ class Loaded:
     variables: TemplateVars = ()
     told: TemplateVars = ()
     remark: str = ""
+    tokenless: tuple[int, ...] = field(default=(), repr=False)
 
     @cached_property
     def start(self) -> str:
@@ -214,7 +210,8 @@ def load_model(
     place = pick_device(placing.device)
     spread, limits = places(placing.device, placing.max_memory), memory.parse_memory(placing.max_memory)
     room = memory.room(spread, limits)
-    kind = _checked(family, checkpoint, place, room, placing, unpack)
+    need = _checked(family, checkpoint, place, room, placing, unpack)
+    kind = need.dtype
     shapes.check_shape(family, checkpoint)
     trusted = trust_remote_code or hub.trusted(checkpoint.weights)
     folder = explained(checkpoint, lambda: files.checkpoint_folder(checkpoint, watch, ("*.py",) if trusted else ()))
@@ -223,14 +220,14 @@ def load_model(
         _log.warning(
             "%s lies beside the whole weights of %s, which are loaded without an adapter.", lora.CONFIG, checkpoint.name
         )
-    config = explained(checkpoint, lambda: AutoConfig.from_pretrained(folder, **options), file="config.json")
+    config = explained(checkpoint, lambda: read_configuration(folder, options), file="config.json")
     # A faster attention that a configuration may name needs packages of its own, and not every model has it.
     config._attn_implementation = None
     tokenizer = tokenizer_in(checkpoint, folder, options)
     template, stops, turn_ends = template_of(family, checkpoint, tokenizer)
     variables = variables_of(checkpoint, tokenizer, template, placing.template_vars)
     model, lost = _model(
-        _weights(checkpoint, folder, config, place, kind, quantize, unpack),
+        _weights(checkpoint, folder, config, place, need, unpack),
         folder,
         config,
         DTYPES[kind],
@@ -259,6 +256,7 @@ def load_model(
         quantize=quantize,
         variables=variables,
         told=placing.template_vars,
+        tokenless=rows_without_token(model, tokenizer),
         remark=lost
         or (lora.trained_on_others(checkpoint, fingerprints.below_adapters(checkpoint)) if checkpoint.adapters else ""),
     )
@@ -284,32 +282,38 @@ def speaking(loaded: Loaded, name: str) -> Loaded:
         texts={},
         thoughts=[],
         variables=variables_of(checkpoint, tokenizer, template, loaded.told),
+        tokenless=rows_without_token(loaded.model, tokenizer),
     )
 
 
 def _checked(
     family: Family, checkpoint: Checkpoint, place: torch.device, room: memory.Room, placing: Placing, unpack: bool
-) -> str:
-    """The dtype of what is not quantized, once the checkpoint is known to fit. Raises LoadError with what would fit."""
+) -> placement.Need:
+    """What a checkpoint takes, once it is known to fit. Raises LoadError with what would fit."""
 
-    def need(_name: str, how: str) -> placement.Need:
+    def takes(_name: str, how: str) -> placement.Need:
         found: placement.Need = explained(
             checkpoint, lambda: placement.need(checkpoint, place.type, placing.dtype, how, unpack)
         )
         return found
 
-    return placement.make(family, [checkpoint.name], room, need, placing.quantize).needs[0].dtype
+    return placement.make(family, [checkpoint.name], room, takes, placing.quantize).needs[0]
 
 
 def _weights(
-    checkpoint: Checkpoint, folder: Path, config: Any, place: torch.device, kind: str, quantize: str, unpack: bool
+    checkpoint: Checkpoint, folder: Path, config: Any, place: torch.device, need: placement.Need, unpack: bool
 ) -> Weights:
     """What the model is made of; where it is not to stay as it is quantized in its files, ``config`` no longer says that it is."""
     described, tensors = files.read_config(checkpoint, folder), files.stored_tensors(checkpoint, folder)
     tensors = packed.unpacked(described, tensors)
-    stays = placement.stays_packed(checkpoint, described, tensors, place.type, kind, quantize, unpack)
+    stays = placement.stays_packed(checkpoint, described, tensors, place.type, need.dtype, need.quantize, unpack)
     found = Weights(checkpoint, folder, as_stored=stays)
     if not stays:
+        if made := [each.size for each in tensors.values() if isinstance(each, packed.Packed)]:
+            _log.warning(
+                "%s of %s are quantized in its files (%s); its weights are computed from them, and it takes %s of memory.",
+                memory.size_in_words(sum(made)), checkpoint.name, packed.in_words(described), memory.size_in_words(need.size),
+            )  # fmt: skip
         for each in (config, config.get_text_config()):
             each.__dict__.pop("quantization_config", None)
     if found.vocabulary:
@@ -332,7 +336,7 @@ def _model(
     with ONE_LOAD_AT_A_TIME, read_by(stored, watch):
         model, report = explained(
             checkpoint,
-            lambda: _class_for(config).from_pretrained(
+            lambda: class_for(config).from_pretrained(
                 folder,
                 config=config,
                 dtype=kind,
@@ -351,12 +355,6 @@ def _model(
         # transformers fills what is missing with random numbers and goes on.
         raise missing_weights(checkpoint, missing, sorted(report["unexpected_keys"]), stored)
     return model, left_over(checkpoint, sorted(report["unexpected_keys"]), stored)
-
-
-def _class_for(config: Any) -> Any:
-    """The kind of model that a configuration is loaded as: one for pictures and text is used for text alone."""
-    pictures = type(config) in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING and type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING
-    return AutoModelForImageTextToText if pictures else AutoModelForCausalLM
 
 
 def _map(

@@ -27,7 +27,8 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from core.errors import TillerError
-from core.families.checkpoint import Family, Package
+from core.families.checkpoint import Family
+from core.families.package import Package
 from core.install import pip
 from core.models import gguf_model, memory
 from core.models.at_hand import local

@@ -27,7 +27,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from core.errors import TillerError
-from core.util.limits import LAYER_DIGITS, MAX_RECIPE, MAX_TERMS
+from core.recipes.scanner import LineReader
+from core.util.limits import MAX_RECIPE, MAX_TERMS
 
 Kind = Literal["add", "ablate", "hold", "neurons"]
 Scope = Literal["all", "prompt", "reply", "last"]
@@ -38,19 +39,8 @@ NEURONS = "neurons"
 #: The largest strength a recipe may ask for, in gaps. Text breaks long before it.
 MAX_STRENGTH = 10.0
 
-_SPACE = re.compile(r"\s*")
-_NUMBER = re.compile(r"\d+(?:\.\d*)?(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*(?:[-/][A-Za-z_][A-Za-z0-9_.]*)*")
 _SOURCE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.]*(?:[-/][A-Za-z0-9_][A-Za-z0-9_.]*)*")
-_INTEGER = re.compile(r"\d+")
-
-
-class RecipeError(TillerError, ValueError):
-    """A recipe that cannot be read. ``column`` is the 1-based character; ``str()`` is one sentence that names the fix."""
-
-    def __init__(self, sentence: str, column: int) -> None:
-        super().__init__(f"Character {column}: {sentence}")
-        self.column = column
 
 
 class StrengthError(TillerError, ValueError):
@@ -98,10 +88,7 @@ class Term:
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.value) or abs(self.value) > MAX_STRENGTH:
-            raise StrengthError(
-                f"A strength lies between -{MAX_STRENGTH:g} and {MAX_STRENGTH:g} gaps; {self.value:g} does not (a vector of another "
-                "program can be imported again with a larger --scale)."
-            )
+            raise StrengthError(_beyond(self.kind, self.value))
 
     @property
     def place(self) -> str:
@@ -187,6 +174,17 @@ class Recipe:
         return tuple(dict.fromkeys(term.gate for term in self.terms if term.gate))
 
 
+def _beyond(kind: Kind, value: float) -> str:
+    """That a strength, or a value to hold, is out of all range: in what it is counted, and what is usual."""
+    ends = f"between -{MAX_STRENGTH:g} and {MAX_STRENGTH:g}"
+    if kind == "hold":
+        return f"A value to hold lies {ends}; {value:g} does not (0 is the negative class mean, 1 the positive one)."
+    return (
+        f"A strength lies {ends} gaps; {value:g} does not (1 gap is as far as the two class means lie apart; beyond 2 most text breaks, "
+        "and a vector of another program can be imported again with a larger --scale)."
+    )
+
+
 def number_text(value: float) -> str:
     """The shortest text that reads back as ``value``."""
     text = repr(float(value))
@@ -213,12 +211,8 @@ def parse(text: str) -> Recipe:
     return _Reader(text).recipe()
 
 
-class _Reader:
+class _Reader(LineReader):
     """A recursive-descent reader over one line of text."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.at = 0
 
     def recipe(self) -> Recipe:
         if len(self.text) > MAX_RECIPE:
@@ -346,7 +340,8 @@ class _Reader:
 
     def build(self, kind: Kind, value: float, term: Term, at: int) -> Term:
         if not math.isfinite(value) or abs(value) > MAX_STRENGTH:
-            raise self.error(f"a strength lies between -{MAX_STRENGTH:g} and {MAX_STRENGTH:g} gaps.", at)
+            sentence = _beyond(kind, value)
+            raise self.error(sentence[0].lower() + sentence[1:], at)
         return replace(term, kind=kind, value=value)
 
     def layers(self) -> tuple[int, ...]:
@@ -373,52 +368,3 @@ class _Reader:
             if word == scope:
                 return scope
         raise self.error(f"a scope is one of {', '.join(SCOPES)}.", at)
-
-    def number(self) -> float | None:
-        found = self.match(_NUMBER)
-        return float(found) if found is not None else None
-
-    def signed(self) -> float | None:
-        sign = -1.0 if self.eat("-") else 1.0
-        found = self.number()
-        return sign * found if found is not None else None
-
-    def after_space(self) -> int:
-        self.space()
-        return self.at
-
-    def integer(self) -> int:
-        self.space()
-        at = self.at
-        found = self.match(_INTEGER)
-        if found is None:
-            raise self.error("the number of a layer belongs here, counted from 0.")
-        if len(found) > LAYER_DIGITS:
-            raise self.error(f"no model has a layer {found[:20]}; layers are counted from 0.", at)
-        return int(found)
-
-    def match(self, pattern: re.Pattern[str]) -> str | None:
-        found = pattern.match(self.text, self.at)
-        if not found:
-            return None
-        self.at = found.end()
-        return found.group()
-
-    def space(self) -> None:
-        found = _SPACE.match(self.text, self.at)
-        self.at = found.end() if found else self.at
-
-    def eat(self, character: str) -> bool:
-        if self.peek() != character:
-            return False
-        self.at += 1
-        return True
-
-    def peek(self) -> str:
-        return self.text[self.at : self.at + 1]
-
-    def end(self) -> bool:
-        return self.at >= len(self.text)
-
-    def error(self, sentence: str, at: int | None = None) -> RecipeError:
-        return RecipeError(sentence, (self.at if at is None else at) + 1)

@@ -15,6 +15,9 @@ import torch
 from numpy.typing import NDArray
 
 from core.directions.activations import Ids, states
+from core.directions.contrast import ContrastSet
+from core.inference import metrics
+from core.inference.prompts import encode_text
 from core.models.loading import Loaded
 from core.stats import groups as grouping
 from core.stats import similarity
@@ -230,3 +233,22 @@ def _along(reading: ProbeReading, vectors: Floats) -> Floats:
     """Where the midpoint of a reading's class means lies along vectors, for every fold and layer."""
     middle = (reading.rows["positive"] + reading.rows["negative"]) / 2
     return np.asarray((middle * vectors).sum(-1), dtype=np.float64)
+
+
+def texts_of(examples: ContrastSet) -> Texts:
+    """A contrast's examples as arrays; directions are learnt from its training split."""
+    items = examples.items
+    return Texts(
+        tuple(each.text for each in items),
+        np.array([each.positive for each in items]),
+        np.array([each.split == "train" for each in items]),
+        folds([each.category for each in items]),
+        grouping.numbered([each.belongs for each in items]),
+    )
+
+
+def transfer_prompts(loaded: Loaded, about: str, texts: Sequence[str]) -> list[Ids]:
+    """The texts as the direction is read from them: bare statements, or instructions in the chat template."""
+    if about != "truth":
+        return [each.ids for each in metrics.chat_prompts(loaded, texts)]
+    return [encode_text(loaded, text) for text in texts]

@@ -10,13 +10,14 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from core.directions import contrast
 from core.directions.contrast import ContrastSet
 from core.inference.batch import batch_rows
 from core.transfer.alignment import ProbeReading
 from core.transfer.refusal_cells import added_edit, refusal_cells, request_prompts, steered_replies
 from core.transfer.steering_controls import chunks, control_kinds
 from core.transfer.sweep import PUSH_STRENGTHS, Found, SteeringSweep, SteeringVectors
-from core.transfer.task import Sizes
+from core.transfer.task import Sizes, TransferTask
 from core.transfer.truth_cells import asked_statements, judge_steered, truth_cells
 from core.util.progress import Learning, finished
 from core.util.resume import ResumeNotes
@@ -32,6 +33,15 @@ def expected_tokens(about: str, examples: ContrastSet, sizes: Sizes, sources: Se
     replies = sizes.requests * (2 + 3 * len(sources))
     replies += 2 * (len(control_kinds(sources)) * sizes.controls + len(sources)) * sizes.control_requests
     return replies * (mean + sizes.reply // 2)
+
+
+def expected(task: TransferTask) -> int:
+    """About how many tokens a report computes, for a progress bar: known before any checkpoint is loaded."""
+    examples = contrast.load_contrast(task.family, task.about)
+    read = sum(len(each.text) // 4 + 8 for each in examples.items)
+    return len(task.sources) * read + len(task.targets) * (
+        read + expected_tokens(task.about, examples, task.sizes, task.sources)
+    )
 
 
 def steering_left(target: str, about: str, sizes: Sizes, sources: Sequence[str], notes: ResumeNotes) -> float:

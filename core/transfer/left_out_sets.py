@@ -11,7 +11,9 @@ as known.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,13 +28,17 @@ from core.models.loading import Loaded
 from core.stats import groups as grouping
 from core.stats.rates import Rate
 from core.transfer.alignment import alignment_batches
-from core.util.progress import Learning, Step
+from core.util.budget import Budget, TimedPart, spread
+from core.util.decode import Decoder
+from core.util.progress import Learning, Slices, Step, finished
+from core.util.resume import ResumeNotes
 
 _Array = NDArray[np.float64]
 
 #: Directions drawn at random instead of learnt, turned by the class means as a learnt one is: what no learning at all gives.
 RANDOM = "random"
 _DRAWS = 100
+_DECODER = Decoder({str: str})
 _NEGATED = "neg_"
 
 
@@ -61,38 +67,116 @@ def left_out_table(
     load: Callable[[str], Loaded],
     layer: int,
     methods: Sequence[str] = (*METHODS, RANDOM),
+    budget: Budget | None = None,
+    notes: ResumeNotes | None = None,
 ) -> Learning[tuple[LeftOutCell, ...]]:
     """Every method's probe of every (source, target), on every set; those that need negations are left out where a set gives none.
 
     Args:
         layer: the block whose output is read at a statement's last token, the same in all checkpoints.
+        budget: when to end: the sets are left out one after the other, and those that there is no time for are in no cell.
+        notes: what an earlier run has done of the same.
 
     Raises:
-        ProbeError: fewer than two sets that are not each other's negation, or a set of one class; no such layer.
+        ProbeError: fewer than two sets that are not each other's negation, or a set of one class; no such layer; or the budget was spent
+            before any set was left out.
     """
-    items = tuple(dict.fromkeys(items))
-    _check(items)
-    topics = tuple(dict.fromkeys(_topic(item) for item in items))
-    lessons = {topic: _lesson(items, topic) for topic in topics}
-    texts = tuple(
-        dict.fromkeys([*(item.text for item in items), *(text for each in lessons.values() for text in each.texts)])
-    )
-    read: dict[str, dict[str, _Array]] = {}
-    for name in dict.fromkeys(name for pair in pairs for name in pair):
-        read[name] = yield from _read(load(name), texts, layer)
+    budget, notes = budget or Budget(), notes or ResumeNotes()
+    work = _Table(items, pairs, methods)
+    for place, name in enumerate(work.names):
+        if budget.over():
+            raise ProbeError(
+                f"The time was up when the statements were read on {place} of {len(work.names)} checkpoints, before there was anything to "
+                "tell; the same command goes on from there."
+            )
+        if work.recalled(name, notes) is None:
+            states = yield from _read(load(name), work.texts, layer)
+            notes.keep_arrays(f"read.{name}", {"states": np.stack([states[text] for text in work.texts])})
+            work.read[name] = states
     cells: list[LeftOutCell] = []
-    for source in dict.fromkeys(source for source, _ in pairs):
-        targets = [target for start, target in pairs if start == source]
-        for topic, lesson in lessons.items():
-            for method in methods:
-                if method in PAIRED and not lesson.negates:
-                    continue
-                probes = [_fitted(method, lesson, read[source], centred) for centred in (False, True)]
-                cells += _tried(
-                    method, source, targets, [item for item in items if _topic(item) == topic], probes, read
-                )
-            yield Step(0, f"Learning probes on {source} without {topic}.")
-    return tuple(cells)
+    for topic in work.topics:
+        found: list[LeftOutCell] = []
+        for source in work.sources:
+            # A set that not every source was tried on is in no table.
+            if cells and budget.over():
+                return work.in_order(cells)
+            note = yield from notes.once(
+                work.note(topic, source),
+                partial(work.left_out, topic, source),
+                f"Learning probes on {source} without {topic}.",
+            )
+            found += [_DECODER.decode(LeftOutCell, each) for each in note]
+        cells += found
+    return work.in_order(cells)
+
+
+def left_out_phases(
+    items: Sequence[ContrastItem],
+    pairs: Sequence[tuple[str, str]],
+    load: Callable[[str], Loaded],
+    layer: int,
+    notes: ResumeNotes,
+    methods: Sequence[str] = (*METHODS, RANDOM),
+) -> list[TimedPart]:
+    """The parts of :func:`left_out_table` that an earlier run has not done, for an estimate: reading, and leaving a set out."""
+    work = _Table(items, pairs, methods)
+    unread = [name for name in work.names if work.recalled(name, notes) is None]
+    left = sum(notes.recall(work.note(topic, source)) is None for topic in work.topics for source in work.sources)
+    loaded = load(work.names[0])
+    some = [work.texts[place] for place in spread(len(work.texts))[: 2 * batch_rows(loaded)]]
+    # Learning takes as long on any numbers of which the classes are told apart.
+    true = {item.text for item in work.items if item.positive}
+    drawn = np.random.default_rng(0).standard_normal((len(work.texts), loaded.width))
+    drawn[[place for place, text in enumerate(work.texts) if text in true]] += 1.0
+    work.read = {name: dict(zip(work.texts, drawn, strict=True)) for name in work.names}
+    return [
+        TimedPart(len(unread) * len(work.texts) / len(some), lambda: finished(_read(loaded, some, layer))),
+        TimedPart(left, lambda: finished(work.left_out(work.topics[0], work.sources[0]))),
+    ]
+
+
+class _Table:
+    """What is learnt from what and tried on what: ``read`` gets the states of every checkpoint by text."""
+
+    def __init__(self, items: Sequence[ContrastItem], pairs: Sequence[tuple[str, str]], methods: Sequence[str]) -> None:
+        self.items, self.pairs, self.methods = tuple(dict.fromkeys(items)), pairs, methods
+        _check(self.items)
+        self.topics = tuple(dict.fromkeys(_topic(item) for item in self.items))
+        self._lessons = {topic: _lesson(self.items, topic) for topic in self.topics}
+        every = [item.text for item in self.items]
+        self.texts = tuple(dict.fromkeys([*every, *(text for each in self._lessons.values() for text in each.texts)]))
+        self.names = tuple(dict.fromkeys(name for pair in pairs for name in pair))
+        self.sources = tuple(dict.fromkeys(source for source, _ in pairs))
+        self.read: dict[str, Mapping[str, _Array]] = {}
+
+    def recalled(self, name: str, notes: ResumeNotes) -> Mapping[str, _Array] | None:
+        """The states of a checkpoint that an earlier run has read, from now on in :attr:`read`; None where there are none."""
+        kept = notes.recall_arrays(f"read.{name}")
+        if kept is None or len(kept["states"]) != len(self.texts):
+            return None
+        self.read[name] = dict(zip(self.texts, kept["states"], strict=True))
+        return self.read[name]
+
+    def note(self, topic: str, source: str) -> str:
+        """What the note of a set that was left out on a source is called."""
+        return f"set.{self.topics.index(topic)}.{self.sources.index(source)}"
+
+    def left_out(self, topic: str, source: str) -> Slices[list[dict[str, Any]]]:
+        """The cells, as JSON holds them, of the probes that a source gives of all sets but one, tried on that one."""
+        lesson, own = self._lessons[topic], [item for item in self.items if _topic(item) == topic]
+        targets = [target for start, target in self.pairs if start == source]
+        found: list[LeftOutCell] = []
+        for method in self.methods:
+            if method in PAIRED and not lesson.negates:
+                continue
+            probes = [_fitted(method, lesson, self.read[source], centred) for centred in (False, True)]
+            found += _tried(method, source, targets, own, probes, self.read)
+            yield 0
+        return [asdict(cell) for cell in found]
+
+    def in_order(self, cells: list[LeftOutCell]) -> tuple[LeftOutCell, ...]:
+        """Cells by their source."""
+        return tuple(sorted(cells, key=lambda cell: self.sources.index(cell.source)))
 
 
 def _check(items: Sequence[ContrastItem]) -> None:

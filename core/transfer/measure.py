@@ -7,7 +7,7 @@ equal projection on the target's own direction. Everything is told on the test s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import astuple, replace
 from datetime import date
 from typing import Any
@@ -16,22 +16,19 @@ import numpy as np
 
 from core.artefacts import store
 from core.directions import contrast
-from core.directions.activations import Ids
 from core.directions.contrast import ContrastSet
 from core.errors import TillerError
 from core.families.checkpoint import Family
 from core.families.commands import family_option
-from core.inference import metrics
 from core.inference.batch import batch_rows
-from core.inference.prompts import encode_text
 from core.models.loading import Loaded
 from core.models.untrained import untrained
 from core.stats import groups as grouping
 from core.steering.interventions import check_fit
 from core.transfer import alignment, layer_maps, mapped_direction
 from core.transfer import report as transfers
-from core.transfer.alignment import ProbeReading, Texts
-from core.transfer.cross_steering import cross_steer, expected_tokens, steering_left, steering_trial
+from core.transfer.alignment import ProbeReading, texts_of, transfer_prompts
+from core.transfer.cross_steering import cross_steer, steering_left, steering_trial
 from core.transfer.report import TransferReport
 from core.transfer.sweep import SteeringSweep, finite, rate_told
 from core.transfer.task import ABOUT, TransferTask, fresh, marks, stored_direction, trained
@@ -140,7 +137,7 @@ class _Work:
         known: dict[str, dict[str, Any]] = {}
         # A whole report that is made again is replaced by a whole one.
         whole, there = 0, fresh(task) is not None
-        for target in _telling(task, first):
+        for target in task.telling(first):
             if self.budget.over():
                 break
             loaded = self._loaded(target)
@@ -399,38 +396,3 @@ class _Work:
                 pair = (self.stored[source], self.stored[target])
                 mapped_direction.keep_mapped(task, (source, target), pair, self._vectors(source, target), found)
         return transfers.load_report(task.path, family_option(task.family))
-
-
-def _telling(task: TransferTask, first: str) -> list[str]:
-    """The targets, the most telling first: the final checkpoint or the one that is named, its root, then the others."""
-    final = first or task.family.final.name
-    pair = (final, task.family.path(final)[0].name)
-    return list(dict.fromkeys((*pair, *task.targets)))
-
-
-def texts_of(examples: ContrastSet) -> Texts:
-    """A contrast's examples as arrays; directions are learnt from its training split."""
-    items = examples.items
-    return Texts(
-        tuple(each.text for each in items),
-        np.array([each.positive for each in items]),
-        np.array([each.split == "train" for each in items]),
-        alignment.folds([each.category for each in items]),
-        grouping.numbered([each.belongs for each in items]),
-    )
-
-
-def transfer_prompts(loaded: Loaded, about: str, texts: Sequence[str]) -> list[Ids]:
-    """The texts as the direction is read from them: bare statements, or instructions in the chat template."""
-    if about != "truth":
-        return [each.ids for each in metrics.chat_prompts(loaded, texts)]
-    return [encode_text(loaded, text) for text in texts]
-
-
-def expected(task: TransferTask) -> int:
-    """About how many tokens a report computes, for a progress bar: known before any checkpoint is loaded."""
-    examples = contrast.load_contrast(task.family, task.about)
-    read = sum(len(each.text) // 4 + 8 for each in examples.items)
-    return len(task.sources) * read + len(task.targets) * (
-        read + expected_tokens(task.about, examples, task.sizes, task.sources)
-    )

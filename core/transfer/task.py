@@ -70,6 +70,12 @@ class TransferTask:
         """The checkpoints that are steered."""
         return tuple(each.name for each in self.family.present)
 
+    def telling(self, first: str) -> list[str]:
+        """The targets, the most telling first: the final checkpoint or the one that is named, its root, then the others."""
+        final = first or self.family.final.name
+        pair = (final, self.family.path(final)[0].name)
+        return list(dict.fromkeys((*pair, *self.targets)))
+
     @property
     def foreign(self) -> tuple[str, ...]:
         """The sources of the other family, as a recipe names them: ``family/checkpoint``."""

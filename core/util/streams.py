@@ -2,10 +2,32 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import io
 import os
 import sys
+
+#: What results hold that another encoding may lack, as it writes them: a sign that is lost would turn a figure round.
+_SIGNS = {
+    "−": "-", "≤": "<=", "≥": ">=", "≠": "!=", "≈": "~", "→": "->", "←": "<-", "↓": "v", "Δ": "d", "✓": "+", "✗": "x", "⏎": "\\n",
+    "“": '"', "”": '"', "‘": "'", "’": "'", "…": "...", "–": "-", "—": "-", "·": "|", "×": "x", "█": "#", "■": "#",
+}  # fmt: skip
+
+
+def _spelt(error: UnicodeError) -> tuple[str, int]:
+    """What stands in the place of characters that an encoding lacks; ? for those that have no other way of writing."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lacking = error.object[error.start : error.end]
+    return "".join(
+        # Half a character, out of the name of a file that is no text, is told by its number.
+        each.encode("ascii", "backslashreplace").decode() if "\ud800" <= each <= "\udfff" else _SIGNS.get(each, "?")
+        for each in lacking
+    ), error.end
+
+
+codecs.register_error("tiller.spelt", _spelt)
 
 
 class _Remarks(io.TextIOWrapper):
@@ -30,10 +52,10 @@ def prepare_streams() -> None:
             # In this order it gets the closed one's own number; else the next file that is opened would, and be written into.
             setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w", encoding="utf-8"))  # noqa: SIM115
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # A pipe or console of another encoding than UTF-8 (Windows') shows ? for what it lacks; a result is not lost over it.
-        sys.stdout.reconfigure(errors="replace")
+        # A pipe or console of another encoding than UTF-8 (Windows') spells what it lacks; a result is not lost over it.
+        sys.stdout.reconfigure(errors="tiller.spelt")
     # A stream that somebody has put there (a test) is theirs. The first one is kept by Python, so that its file is not closed.
     if isinstance(sys.stderr, io.TextIOWrapper) and sys.stderr is sys.__stderr__:
         sys.stderr = _Remarks(
-            sys.stderr.buffer, encoding=sys.stderr.encoding, errors="backslashreplace", line_buffering=True
+            sys.stderr.buffer, encoding=sys.stderr.encoding, errors="tiller.spelt", line_buffering=True
         )

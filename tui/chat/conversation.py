@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from core.chat.session import Session
 from core.errors import TillerError
-from core.recipes.language import RecipeError
+from core.recipes.scanner import RecipeError
 from tui.shell import shell
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from core.directions import effort
 from core.errors import TillerError
-from core.recipes.language import RecipeError, parse
+from core.recipes.language import parse
+from core.recipes.scanner import RecipeError
 from tui.widgets.slider import Slider, SliderFace
 
 if TYPE_CHECKING:

@@ -32,7 +32,7 @@ from core.stats import bootstrap, permutation
 from core.stats.groups import numbered
 from core.steering.interventions import RowEdit, compile_recipe
 from core.training.card_figures import Figure, count, repeated, target_at_least, target_at_most
-from core.transfer import checks, measure
+from core.transfer import alignment, checks, measure
 from core.transfer import report as transfers
 from core.transfer import task as tasks
 from core.transfer.report import TransferReport
@@ -125,7 +125,7 @@ def _probe_figures(subjects: Subjects) -> Iterator[Figure]:
     tested = dict.fromkeys(item.category for item in items if item.split == "test")
     for each in subjects.family.checkpoints:
         loaded, layer = subjects.load(each.name), steering_direction(subjects, each.name, "truth").card.layer
-        prompts = measure.transfer_prompts(loaded, "truth", [item.text for item in items])
+        prompts = alignment.transfer_prompts(loaded, "truth", [item.text for item in items])
         states = activations.states(loaded, prompts, 1)[:, 0, layer].double().numpy()
         outcomes = _left_out(states, labels, categories, labels, tested)
         rate = f"layer {layer}, {len(tested)} categories"

@@ -6,6 +6,7 @@ import errno
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -121,6 +122,39 @@ def test_the_same_seed_gives_the_same_answer(folder: Path, capsys: pytest.Captur
     assert said[0] == said[1] != said[2]
 
 
+def test_a_models_own_sampling_is_said_and_used(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(TillerError, match=r"chat says no sampling of its own in its generation_config.json; leave"):
+        run_chat(ask(folder, message="Where?", own_sampling=True))
+    own = tmp_path / "own"
+    shutil.copytree(folder, own)
+    settings = own / "chat" / "generation_config.json"
+    told = {**json.loads(settings.read_text()), "do_sample": True, "temperature": 1.5, "top_p": 0.9}
+    settings.write_text(json.dumps(told))
+
+    def said(**more: object) -> tuple[str, str]:
+        run_chat(ask(own, message="Where?", max_tokens=12, **more))
+        return capsys.readouterr()
+
+    greedy, err = said()
+    assert greedy == "".join(token.text for token in answer(folder)) + "\n"
+    assert "its makers draw them at temperature 1.5, top-p 0.9, top-k 50, as --own-sampling does.)" in err
+    drawn, err = said(own_sampling=True)
+    assert "makers" not in err
+    engine = Engine(str(own), threads=1)
+    engine.start()
+    alike = Sampling(temperature=1.5, top_p=0.9, top_k=50, max_new_tokens=12)
+    run = engine.submit(Settings(engine.family.name, (Column("chat"),), sampling=alike).ask("Where?"))
+    assert drawn == "".join(event.text for event in run if isinstance(event, Token)) + "\n" != greedy
+    engine.close()
+    assert launch.main(["families", str(own / "chat")]) == 0
+    assert "its makers draw tokens at temperature 1.5," in " ".join(capsys.readouterr().out.split())
+    # What cannot be drawn by is nothing to go by.
+    settings.write_text(json.dumps({**told, "top_p": 3}))
+    assert "makers" not in said()[1]
+
+
 def test_the_message_may_come_from_a_pipe(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -188,13 +222,15 @@ def test_an_error_that_nobody_foresaw_is_one_sentence_and_a_file(
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-16"])
 def test_a_console_of_any_encoding_gets_the_whole_answer(monkeypatch: pytest.MonkeyPatch, encoding: str) -> None:
     def answer(_argv: list[str]) -> int:
-        print("café ≤ \U0001f600 end")
+        print("café ≤ −0.5 “a” \U0001f600 end")
         return 0
 
     monkeypatch.setattr(launch, "run", answer)
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(console := io.BytesIO(), encoding))
     assert launch.main([]) == 0
-    shown = {"cp1252": "café ? ? end", "ascii": "caf? ? ? end", "utf-16": "café ≤ \U0001f600 end"}[encoding]
+    shown = {
+        "cp1252": "café <= -0.5 “a” ? end", "ascii": 'caf? <= -0.5 "a" ? end', "utf-16": "café ≤ −0.5 “a” \U0001f600 end",
+    }[encoding]  # fmt: skip
     assert console.getvalue().decode(encoding).strip() == shown
 
 

@@ -154,6 +154,24 @@ def test_a_message_that_starts_with_a_dash() -> None:
         (["--quantize", "2bit"], "--quantize takes none, 8bit or 4bit, not '2bit'"),
         (["--max-memory", "lots"], "--max-memory: 'lots' is no amount of memory; write 20GB"),
         (["--family", " "], "--family is empty"),
+        (["families", ""], "NAME is empty; give it a value or leave it out"),
+        (["families", "--forget", " "], "--forget is empty"),
+        *(
+            (line, f"{line[-2] if len(line) > 2 else name} is empty; give it a value or leave it out.")
+            for line, name in (
+                (["precompute", "--what", ""], ""),
+                (["learn", "x", "--pairs", ""], ""),
+                (["transfer", "--from", ""], ""),
+                (["blame", "x", "--path", ""], ""),
+                (["chat", "x", "--preset", ""], ""),
+                (["chats", "--export", ""], ""),
+                (["get", ""], "FAMILY"),
+                (["export", ""], "NAME"),
+                (["undo", " "], "STAGE"),
+                (["chats", ""], "WORD"),
+            )
+        ),
+        (["chat", "x", "--preset="], "--preset is empty; give it a value or leave it out."),
         (["chat", "hi", "--temperature", "nan"], "a number from 0"),
         (["chat", "hi", "--temperature", "warm"], "a number from 0"),
         (["chat", "hi", "--recipe", "1.5*"], "Character 5"),

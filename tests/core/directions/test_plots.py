@@ -6,7 +6,7 @@ import math
 import re
 from xml.etree import ElementTree
 
-from core.directions.card import Curves
+from core.directions.card_figures import Curves
 from core.directions.dose_response import Dose
 from core.directions.plots import curves_plots, line_colour, small_curve
 

@@ -11,7 +11,7 @@ from core.artefacts.store import Card
 from core.chat.settings import Column
 from core.directions.card import sections
 from core.directions.conclusion import direction_conclusion
-from core.directions.slider_figures import figure, slider_figures
+from core.directions.slider_figures import beyond_use, figure, slider_figures
 from core.recipes.language import parse
 
 DOSE = {
@@ -83,6 +83,24 @@ def test_beyond_the_strengths_that_were_tried_and_beside_another_push() -> None:
     assert words("5*refusal").startswith("not measured beyond 2 · ")
     assert words("-3*refusal").startswith("not measured beyond −2 · ")
     assert words("1*refusal + 1*truth").startswith("alone: P(refusal) 0.72")
+
+
+@pytest.mark.parametrize(
+    ("recipe", "said"),
+    [
+        ("8*refusal", ["8 is beyond that."]),
+        ("-0.5*refusal + 1.7*refusal", ["−0.5 is beyond that.", "1.7 is beyond that."]),
+        ("1*refusal + !neurons:entropy", []),
+        # Nothing is known there, nor of another's direction.
+        *((each, []) for each in ("8*refusal:reply", "8*refusal@sft", "8*truth", "refusal=8", "8*refusal + !refusal")),
+    ],
+)
+def test_a_strength_beyond_the_useful_range_is_told_of(recipe: str, said: list[str]) -> None:
+    column = Column("dpo", parse(recipe))
+    assert beyond_use({"refusal": card()}, column) == [
+        f"refusal was measured to be useful from 0 to 0.97; {each}" for each in said
+    ]
+    assert not beyond_use({"refusal": replace(card(), details={"layer": 4})}, column)
 
 
 def test_a_quick_direction_says_that_it_was_not_measured() -> None:

@@ -9,9 +9,10 @@ import pytest
 from core.artefacts import store
 from core.errors import TillerError
 from core.families import registry
-from core.families.checkpoint import GENERAL_QUESTIONS, Family, FamilyError, Package, Source, UndoPrompts
+from core.families.checkpoint import GENERAL_QUESTIONS, Family, FamilyError, Source, UndoPrompts
 from core.families.edited import menu_group
 from core.families.family_toml import read_family, text_of
+from core.families.package import Package
 
 TREE = """
 title = "Toy"
@@ -259,6 +260,14 @@ def test_an_unknown_family_lists_the_known(name: str) -> None:
     with pytest.raises(FamilyError, match=r"There is no family .* there is .*toy") as caught:
         registry.load_family(name)
     assert len(str(caught.value)) < 400
+
+
+def test_what_was_put_together_is_not_among_the_known_and_the_nearest_is_proposed() -> None:
+    written(store.user_folder() / "model-toy-0123abcd", TREE)
+    with pytest.raises(FamilyError, match=r"^There is no family 'SKIF' \(did you mean skiff\?\); there is ") as caught:
+        registry.load_family("SKIF")
+    assert "model-toy" not in str(caught.value)
+    assert registry.load_family("model-toy-0123abcd").title == "Toy"
 
 
 def test_a_persons_own_family_hides_the_shipped_one() -> None:

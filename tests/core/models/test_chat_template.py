@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from transformers import PreTrainedTokenizerFast
@@ -15,7 +16,7 @@ from core.errors import TillerError
 from core.families import registry
 from core.inference import prompts
 from core.models import loading
-from core.models.chat_template import turn_end
+from core.models.chat_template import rows_without_token, turn_end
 from core.models.files import LoadError
 from core.models.loading import Loaded
 from core.models.placement import Placing
@@ -164,3 +165,15 @@ def test_a_reply_ends_where_the_template_ends_a_turn_whatever_eos_says(tmp_path:
     path.write_text(json.dumps({**json.loads(path.read_text()), "eos_token": "<pad>"}))
     loaded = loading.load_model(registry.load_family(str(folder)), "chat", Placing("cpu"))
     assert loaded.ends == {1, 5}
+
+
+def test_rows_beyond_the_vocabulary_and_holes_in_it_have_no_token(tiny_loaded: Callable[[str], Loaded]) -> None:
+    loaded = tiny_loaded("llama")
+    assert rows_without_token(loaded.model, loaded.tokenizer) == ()
+    longer = SimpleNamespace(config=SimpleNamespace(get_text_config=lambda: SimpleNamespace(vocab_size=326)))
+    assert rows_without_token(longer, loaded.tokenizer) == (320, 321, 322, 323, 324, 325)  # type: ignore[arg-type]
+    # One of a kind that names tokens that it does not list, and is at a loss beyond its table.
+    listed = SimpleNamespace(
+        get_vocab=lambda: {"a": 0, "b": 2}, convert_ids_to_tokens=lambda token: ["a", "", "b", "c"][token]
+    )
+    assert rows_without_token(longer, listed) == (1, *range(4, 326))  # type: ignore[arg-type]

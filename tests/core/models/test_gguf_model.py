@@ -21,7 +21,7 @@ from core.errors import TillerError
 from core.families import registry
 from core.families.checkpoint import FamilyRef
 from core.inference import prompts
-from core.models import adhoc_family, gguf_model
+from core.models import adhoc_family, gguf_model, memory
 from core.models.files import LoadingCancelled
 from core.models.gguf_file import look
 from core.models.loading import Placing, load_model
@@ -172,9 +172,19 @@ def test_that_there_is_no_template_is_said_once_a_chat(name: str, chat: bool, no
     assert not prompts.build(loaded, again, 0).note, "one was told already"
 
 
-def test_what_is_converted_is_kept_and_a_changed_file_is_another_model(tmp_path: Path, data: Path) -> None:
+def test_what_is_converted_is_kept_and_a_changed_file_is_another_model(
+    tmp_path: Path, data: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     path = _tiny(tmp_path / "one" / "tiny.gguf")
     first = opened(path)
+    numbers = first.model.num_parameters()
+    kept, meanwhile = (memory.size_in_words(each * numbers) for each in (4, 6))
+    assert caplog.messages == [
+        f"tiny.gguf (F32, {memory.size_in_words(path.stat().st_size)}) is converted this once and kept there, {kept} in "
+        f"{first.checkpoint.source}; meanwhile it takes about {meanwhile} of memory."
+    ]
+    opened(path)
+    assert len(caplog.messages) == 1
     assert [each.name for each in (data / "converted").iterdir()] == [Path(first.checkpoint.source).name]
     assert not list((data / "converted").glob("*/.converting-*"))
     tiny_gguf.write(path, tiny_models.model("llama", seed=1), numbers="Q8_0")
@@ -251,6 +261,11 @@ def test_which_file_is_meant(tmp_path: Path) -> None:
     assert adhoc_family.source(f"{folder}::a-Q8_0.gguf") == adhoc_family.source(str(one))
     with pytest.raises(TillerError, match=r"There is no file c\.gguf in .*models; check its name\."):
         adhoc_family.source(f"{folder}::c.gguf")
+    for nothing in ("::", "x::", "owner/name::", "::a.gguf", "owner/name::model.bin", f"{folder}::"):
+        with pytest.raises(
+            TillerError, match=r"names no GGUF file; write folder::file\.gguf, or owner/model::file\.gguf"
+        ):
+            adhoc_family.source(nothing)
     (folder / "notes.txt").write_text("no model")
     with pytest.raises(
         TillerError, match=r"notes\.txt is no GGUF file; name the folder of the model that it lies in\."

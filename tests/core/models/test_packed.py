@@ -15,7 +15,7 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig, GptOssConfig, LlamaConfig
 
 from core.families import registry
-from core.models import loading, placement, weights
+from core.models import loading, memory, placement, weights
 from core.models.files import LoadError
 from core.models.placement import Placing
 from tests.support import tiny_models
@@ -89,7 +89,9 @@ WAYS: dict[str, tuple[Callable[[str, Tensor], tuple[Codes, Tensor]], dict[str, A
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_codes_with_scales_are_the_weights_that_they_stand_for(tmp_path: Path, way: str) -> None:
+def test_codes_with_scales_are_the_weights_that_they_stand_for(
+    tmp_path: Path, way: str, caplog: pytest.LogCaptureFixture
+) -> None:
     folder = write(tmp_path / "own")
     change, said = WAYS[way]
     meant = rewrite(folder, change)
@@ -107,6 +109,12 @@ def test_codes_with_scales_are_the_weights_that_they_stand_for(tmp_path: Path, w
         assert torch.equal(loaded.model(IDS).logits, plain(IDS).logits)
     need = placement.need(family.final, "cpu", "float32", "none")
     assert need.size == sum(each.numel() * 4 for each in meant.values())
+    method = {"rows": "compressed-tensors"}.get(way, "FP8")
+    assert (
+        f"of chat are quantized in its files ({method}); its weights are computed from them, and it takes"
+        in caplog.text
+    )
+    assert caplog.messages[0].endswith(f" {memory.size_in_words(need.size)} of memory.")
 
 
 def test_a_stage_of_fp8_is_as_far_from_its_parent_as_its_weights_are(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ from core.engine.engine import Engine
 from core.engine.getting import fetching, get_offer, real_models
 from core.errors import TillerError
 from core.families import registry
-from core.families.checkpoint import Package
+from core.families.package import Package
 from core.families.stages import StageError, stage_path
 from core.inference import prompts
 from core.models import at_hand, gguf_model, hub, loading, wheels

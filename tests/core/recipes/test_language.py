@@ -9,17 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import TillerError
-from core.recipes.language import (
-    MAX_STRENGTH,
-    SCOPES,
-    Gate,
-    Recipe,
-    RecipeError,
-    StrengthError,
-    Term,
-    layers_text,
-    parse,
-)
+from core.recipes.language import MAX_STRENGTH, SCOPES, Gate, Recipe, StrengthError, Term, layers_text, parse
+from core.recipes.scanner import RecipeError
 
 NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_.]{0,5}([-/][A-Za-z_][A-Za-z0-9_.]{0,3}){0,2}", fullmatch=True)
 SOURCES = st.none() | st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.]{0,5}([-/][A-Za-z0-9_]{1,3}){0,2}", fullmatch=True)
@@ -171,9 +162,23 @@ def test_every_error_points_at_its_column_and_names_the_fix(text: str, column: i
 
 @pytest.mark.parametrize("value", [MAX_STRENGTH + 0.001, -1e9, math.inf, math.nan])
 def test_a_strength_beyond_the_range_says_the_range(value: float) -> None:
-    with pytest.raises(StrengthError, match=r"between -10 and 10"):
+    with pytest.raises(
+        StrengthError,
+        match=r"between -10 and 10 gaps; .* \(1 gap is as far as the two class means lie apart; beyond 2 most",
+    ):
         Recipe().with_strength("refusal", value)
     assert issubclass(StrengthError, TillerError)
+
+
+def test_what_is_typed_beyond_the_range_says_its_unit() -> None:
+    with pytest.raises(
+        RecipeError, match=r"Character 1: a strength lies .*; 40 does not \(1 gap .* again with a larger --scale\)\.$"
+    ):
+        parse("40*refusal")
+    with pytest.raises(
+        RecipeError, match=r"Character 9: a value to hold lies .*; 40 does not \(0 is the negative class mean, 1 the"
+    ):
+        parse("refusal=40")
 
 
 def test_the_limits_themselves_are_allowed() -> None:

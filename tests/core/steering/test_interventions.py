@@ -18,7 +18,7 @@ from core.artefacts.direction import Direction, load_direction
 from core.chat.events import Token
 from core.chat.settings import Sampling
 from core.families import registry
-from core.families.checkpoint import Package
+from core.families.package import Package
 from core.inference.decoding import BatchDecoder, DecodingRow
 from core.inference.prompts import chat_prompt
 from core.inference.teacher_forcing import reply_logits, score_replies

@@ -24,7 +24,10 @@ from core.models.loading import Loaded
 from core.stats.rates import Rate
 from core.transfer import left_out_sets
 from core.transfer.left_out_sets import RANDOM, LeftOutCell, ProbeError, left_out_table
+from core.util.budget import Budget
+from core.util.files import cache_folder
 from core.util.progress import finished
+from core.util.resume import ResumeNotes
 from tests.support.command import verb
 
 WIDTH = 12
@@ -108,6 +111,38 @@ def test_a_statement_of_two_sets_is_refused(planted: dict[str, object]) -> None:
         finished(left_out_table([*items(), *again], [("base", "base")], lambda name: name, 0))  # type: ignore[arg-type, return-value]
 
 
+def test_what_there_was_time_for_is_told_and_gone_on_from(
+    planted: dict[str, dict[str, np.ndarray]], tmp_path: Path
+) -> None:
+    methods, pairs, notes = ("mean_difference", RANDOM), [("base", "base"), ("final", "base")], ResumeNotes(tmp_path)
+    loads: list[str] = []
+
+    def load(name: str) -> Loaded:
+        loads.append(name)
+        return name  # type: ignore[return-value]
+
+    def table(seconds: float | None) -> tuple[LeftOutCell, ...]:
+        ticks = iter(range(1_000))
+        # Each look at the clock takes a second.
+        budget = Budget(seconds, lambda: float(next(ticks)))
+        return finished(left_out_table(items(), pairs, load, 0, methods, budget, notes))
+
+    with pytest.raises(
+        ProbeError, match="statements were read on 1 of 2 checkpoints, before there was anything to tell; the same"
+    ):
+        table(2)
+    assert loads == ["base"]
+    # Of the second set there is time for one source: it is done, and in no cell yet.
+    some = table(4)
+    assert loads == ["base", "final"]
+    assert {cell.left_out for cell in some} == {"cities", "neg_cities"}
+    assert sorted(path.name for path in tmp_path.glob("set.*")) == ["set.0.0.json", "set.0.1.json", "set.1.0.json"]
+    whole = table(None)
+    assert loads == ["base", "final"], "nothing is read again"
+    assert [cell for cell in whole if cell.left_out != "numbers"] == list(some)
+    assert whole == finished(left_out_table(items(), pairs, load, 0, methods, notes=notes))
+
+
 # ------------------------------------------------------------------------------------------------------------------- Skiff
 
 
@@ -136,11 +171,12 @@ def truth_layer(checkpoint: str) -> int:
 def test_the_layer_that_is_read_is_the_targets(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def table(*given: object):
+    def table(*_given: object, **_more: object):
         return ()
         yield
 
     monkeypatch.setattr(probe, "left_out_table", table)
+    monkeypatch.setattr(probe, "left_out_phases", lambda *_given: [])
     layers = {name: 1 + place for place, name in enumerate(("base", "dpo"))}
     monkeypatch.setattr(store, "find_artefact", lambda _places, checkpoint, *_: Path(checkpoint))
     monkeypatch.setattr(store, "read_card", lambda path: SimpleNamespace(layer=layers[path.name]))
@@ -174,6 +210,11 @@ def test_the_command_prints_a_table_a_method_and_writes_files(
     assert told.startswith(f"block {truth_layer('dpo')}, at the last token of 80 statements")
     assert "the mean over the sets that were left out" in said
     assert "dpo → dpo" in said
+    assert " on this machine, by a trial of every part." in told
+    assert verb("probe", [*files, "--source", "dpo", "--dry-run"]) == 0
+    assert capsys.readouterr().out.startswith("About ")
+    # It was finished: what was remembered has gone.
+    assert not list((cache_folder() / "notes").glob("*"))
     cells = json.loads(written.read_text(encoding="utf-8"))
     assert {cell["left_out"] for cell in cells} == {"cities", "capitals"}
     rates = {(cell["method"], cell["left_out"]): cell["own"]["hits"] / cell["own"]["n"] for cell in cells}

@@ -137,8 +137,8 @@ def reports(
 
 def test_a_reading_is_what_one_prompt_at_a_time_gives(family: Family, load: Loader) -> None:
     loaded, examples = load(family, "chat"), contrast.load_contrast(family, "truth")
-    texts = measure.texts_of(examples)
-    prompts = measure.transfer_prompts(loaded, "truth", texts.texts)
+    texts = alignment.texts_of(examples)
+    prompts = alignment.transfer_prompts(loaded, "truth", texts.texts)
     found = finished(alignment.read_states(loaded, prompts, -1, alignment.weights(texts), rows=5))
     single = torch.cat([states(loaded, [prompt], 1) for prompt in prompts])[:, 0].double().numpy()
     expected = single[texts.learn & texts.labels].mean(0) - single[texts.learn & ~texts.labels].mean(0)
@@ -150,7 +150,7 @@ def test_a_reading_is_what_one_prompt_at_a_time_gives(family: Family, load: Load
 
 
 def test_shuffled_labels_say_nothing_of_the_true_ones(family: Family) -> None:
-    texts = measure.texts_of(contrast.load_contrast(family, "truth"))
+    texts = alignment.texts_of(contrast.load_contrast(family, "truth"))
     shuffled = alignment.weights(texts)["shuffled"]
     assert (shuffled[:, ~texts.learn] == 0).all()
     np.testing.assert_allclose([rows[rows > 0].sum() for rows in shuffled], 1)
@@ -163,8 +163,8 @@ def test_shuffled_labels_say_nothing_of_the_true_ones(family: Family) -> None:
 
 def test_a_probe_has_never_seen_the_category_it_is_tried_on(family: Family, load: Loader) -> None:
     loaded, examples = load(family, "chat"), contrast.load_contrast(family, "truth")
-    texts = measure.texts_of(examples)
-    prompts = measure.transfer_prompts(loaded, "truth", texts.texts)
+    texts = alignment.texts_of(examples)
+    prompts = alignment.transfer_prompts(loaded, "truth", texts.texts)
     reading = finished(alignment.read_states(loaded, prompts, -1, alignment.weights(texts), rows=64))
     hits, recentred = finished(alignment.probed(loaded, prompts, -1, texts, [reading], reading, rows=7))
     single = states(loaded, prompts, 1)[:, 0].double().numpy()
@@ -730,6 +730,6 @@ def test_one_checkpoint_is_told_what_there_would_be_to_carry(tmp_path: Path) -> 
 
 def test_encode_of_statements_begins_with_bos(family: Family, load: Loader) -> None:
     loaded = load(family, "chat")
-    (prompt,) = measure.transfer_prompts(loaded, "truth", ["Bread is food."])
+    (prompt,) = alignment.transfer_prompts(loaded, "truth", ["Bread is food."])
     assert prompt == encode(loaded, "<s>Bread is food.")
     assert pad_batch(loaded, [prompt]).masks["all"][0, 0, 0] == 0  # type: ignore[index]
