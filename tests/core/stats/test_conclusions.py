@@ -17,7 +17,7 @@ from core.families.checkpoint import Family
 from core.knowledge.conclusion import lens_conclusion, map_conclusion
 from core.knowledge.maps import Comparison, Map, MapRequest, Traced, Words, minus
 from core.transfer import report as transfers
-from core.transfer.conclusion import no_use, transfer_conclusion
+from core.transfer.conclusion import cell_verdict, no_use, transfer_conclusion
 from core.transfer.report import TransferReport
 
 NAN = math.nan
@@ -58,6 +58,27 @@ def test_a_transfer_is_told_in_counts_beside_the_targets_own(skiff: Family) -> N
     said = transfer_conclusion(carried, "skiff-small/dpo", "dpo")
     assert said.startswith("No: the refusal direction of skiff-small/dpo does less on dpo than dpo's own")
     assert f"it refuse {few} of 40 harmless requests, dpo's own {own} of 40" in said
+
+
+def test_every_cell_has_a_verdict_in_a_word_and_its_count(skiff: Family) -> None:
+    refusal, truth = report(skiff, "refusal"), report(skiff, "truth")
+    own = refusal.cell("dpo", "dpo").added["norm"].counts["refuses"]
+    assert cell_verdict(refusal, "dpo", "dpo") == ("its own", f"{own} of 40")
+    assert cell_verdict(refusal, "base", "dpo")[0] == "no"
+    assert cell_verdict(refusal, "dpo", "sft")[0] == "not decided"
+    assert cell_verdict(truth, "base", "dpo") == ("works", "81 of 81")
+    assert cell_verdict(report(skiff, "truth", "skiff-small"), "skiff-small/dpo", "dpo")[0] == "in part"
+    # As well as one that does nothing itself is no success.
+    assert cell_verdict(refusal, "dpo", "base") == ("no", "0 of 40")
+    assert transfer_conclusion(refusal, "dpo", "base").startswith(
+        "No: the refusal direction of dpo does nothing on base, nor does base's own: added to base it makes it refuse 0 of 40"
+    )
+    details = refusal.card.details
+    lacking = replace(
+        refusal,
+        card=replace(refusal.card, details={**details, "cells": [{**each, "steered": False} for each in details["cells"]]}),
+    )
+    assert cell_verdict(lacking, "base", "dpo") == ("not measured", "")
 
 
 def test_a_cell_that_cannot_be_tried_says_why(skiff: Family) -> None:
