@@ -9,7 +9,6 @@ from functools import lru_cache
 from typing import Any
 
 from app.visits import Visit
-from core.artefacts import store
 from core.artefacts.store import Card
 from core.chat.answers import Answer, why_ended
 from core.chat.events import Done, Event, Failed, RecipeChanged, Scores, Started, Token
@@ -45,7 +44,7 @@ def view(visit: Visit) -> str:
     engine, settings = visit.engine, visit.settings
     document = {
         "version": visit.version(), "heard": visit.heard, "running": visit.running, "visit": visit.key, "elsewhere": visit.elsewhere,
-        "family": _family(engine.family),
+        "family": {**_family(engine.family), "toy": engine.toy},
         "columns": [_column(visit, place) for place in range(len(settings.columns))],
         "selected": settings.selected, "tab": settings.tab, "turns": [{"user": t.user, "replies": t.replies} for t in settings.turns],
         "kept": visit.session.id, "title": visit.session.title, "versions": visit.session.all_versions,
@@ -82,7 +81,7 @@ def _links(settings: Settings) -> dict[str, Any]:
 def _family(family: Family) -> dict[str, Any]:
     return {
         "name": family.name, "title": family.title, "notes": family.notes, "about": family.about, "questions": family.questions,
-        "shortened": family.shortened, "toy": _comes_whole(family),
+        "shortened": family.shortened,
         "checkpoints": [
             {"name": each.name, "title": each.title, "stage": each.stage, "notes": each.notes, "group": menu_group(family, each),
              "absent": family.why_absent(each.name)}
@@ -90,12 +89,6 @@ def _family(family: Family) -> dict[str, Any]:
         ],
         "examples": [{"title": each.title, "note": each.note or each.message} for each in family.examples],
     }  # fmt: skip
-
-
-def _comes_whole(family: Family) -> bool:
-    """Whether a family's weights came with the program: beside it, a real model is worth a word."""
-    final = family.final
-    return final.local and final.package is None and family.folder.parent == store.SHIPPED
 
 
 def _column(visit: Visit, place: int) -> dict[str, Any]:

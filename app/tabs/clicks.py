@@ -27,7 +27,7 @@ def clicks(place: str) -> gr.HTML:
 def button(
     said: str, carries: Mapping[str, object], note: str = "", primary: bool = False, pressed: bool | None = None
 ) -> str:
-    """A button as HTML; everything is escaped. ``note`` stands beneath its words; one of several that are chosen from is ``pressed`` or not."""
+    """A button as HTML; everything is escaped. ``note`` stands beneath its words; one of several to choose from is ``pressed`` or not."""
     small = f"<small>{html.escape(note)}</small>" if note else ""
     kind = "t-press primary" if primary else "t-press"
     state = "" if pressed is None else f' aria-pressed="{str(pressed).lower()}"'

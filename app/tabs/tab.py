@@ -78,8 +78,8 @@ def seen(presses: Sequence[Any], place: str) -> None:
 
 
 def plots(*drawn: str) -> str:
-    """Drawings beside each other, or below each other where there is no room."""
-    return f'<div class="t-plots">{"".join(drawn)}</div>'
+    """Drawings, each with what it comes to above it, beside each other, or below each other where there is no room."""
+    return f'<div class="t-plots">{"".join(f"<section>{each}</section>" for each in drawn)}</div>'
 
 
 def folded(title: str, inner: str) -> str:

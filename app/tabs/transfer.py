@@ -181,7 +181,9 @@ def build(pane: Pane) -> None:
         table = told("")
     cell, profile, checks = (told("") for _ in range(3))
     timer = gr.Timer(_EVERY, active=False)
-    board = Board(pane, about, measure, source, target, went, said, table, cell, profile, checks, use, cancelling, timer)
+    board = Board(
+        pane, about, measure, source, target, went, said, table, cell, profile, checks, use, cancelling, timer
+    )
     about.input(board.turn, board.wanted, board.shown, **AT_ONCE)
     for each in board.wanted[1:]:
         each.input(board.show, board.wanted, board.shown, **AT_ONCE)

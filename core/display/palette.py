@@ -35,6 +35,13 @@ STAGE_SHADES = 9
 _NEUTRAL = "#8c8c8c"
 
 
+def stage_hue(place: int) -> str:
+    """The colour of a stage by its place in the path of training, ``#rrggbb``: the same wherever it is drawn. The first, pretraining,
+    has the neutral one; beyond nine, colours come again, and the letter tells.
+    """
+    return OKABE_ITO[(place - 1) % len(OKABE_ITO)] if place else _NEUTRAL
+
+
 def tint(chosen: Lens, token: Token, ground: str) -> str | None:
     """The background of a token on a screen of that ground colour, ``#rrggbb``; None where there is nothing to show."""
     if chosen.kind != "stages":

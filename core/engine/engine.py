@@ -12,6 +12,7 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from core.artefacts import store
 from core.artefacts.store import Card
 from core.attribution.chance import Noise
 from core.attribution.report import BlameReport, BlameRequest
@@ -111,6 +112,13 @@ class Engine(EngineThread["Worker"]):
     def family(self) -> Family:
         """The family, with what a person has made of its checkpoints by now."""
         return self._families.family
+
+    @property
+    def toy(self) -> bool:
+        """Whether the family's weights came with the program: so small that what a stranger would ask first is worked out unasked, and
+        beside it a real model is worth a word."""
+        final = self.family.final
+        return final.local and final.package is None and self.family.folder.parent == store.SHIPPED
 
     @property
     def chats(self) -> KeptChats:
@@ -297,6 +305,10 @@ class Engine(EngineThread["Worker"]):
     def traced(self, order: MapRequest) -> MapJob | None:
         """The maps of an order that was given before, while they are kept."""
         return self._maps.get(order)
+
+    def last_traced(self) -> MapJob | None:
+        """The maps that were asked for last, while they are kept."""
+        return next(reversed(self._maps.copy().values()), None)
 
     def cell_words(self, traced: Traced, shown: Map, layer: int, column: int) -> Words:
         """The words that a cell's residuals would say. Raises TillerError."""

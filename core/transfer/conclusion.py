@@ -10,7 +10,6 @@ from core.transfer.checks import AS_WELL
 from core.transfer.report import Bounded, Cell, TransferReport
 from core.util.figures import figure_text
 
-
 #: What a direction of one checkpoint does on another, as a picture has it; a target's own is what the others are judged by.
 VerdictWord = Literal["works", "in part", "no", "not decided", "its own", "alone", "not measured"]
 
@@ -62,7 +61,9 @@ def transfer_conclusion(report: TransferReport, source: str, target: str) -> str
         return f"Not decided: {what} may work on {target} as well as {target}'s own: {beside}."
     if word == "no" and not _more(report, target, best):
         return f"No: {what} does nothing on {target}, nor does {target}'s own: {beside}."
-    return f"{'Only in part' if word == 'in part' else 'No'}: {what} does less on {target} than {target}'s own: {beside}."
+    return (
+        f"{'Only in part' if word == 'in part' else 'No'}: {what} does less on {target} than {target}'s own: {beside}."
+    )
 
 
 def no_use(report: TransferReport, source: str, target: str) -> str:

@@ -76,7 +76,9 @@ def test_every_cell_has_a_verdict_in_a_word_and_its_count(skiff: Family) -> None
     details = refusal.card.details
     lacking = replace(
         refusal,
-        card=replace(refusal.card, details={**details, "cells": [{**each, "steered": False} for each in details["cells"]]}),
+        card=replace(
+            refusal.card, details={**details, "cells": [{**each, "steered": False} for each in details["cells"]]}
+        ),
     )
     assert cell_verdict(lacking, "base", "dpo") == ("not measured", "")
 
