@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import gradio as gr
@@ -26,11 +26,17 @@ from core.cli.options import Options
 from core.engine import family_choice
 from core.engine.engine import Engine
 from core.engine.getting import Fetching, fetching, real_models
+from core.engine.job_list import JobLine
 from core.errors import TillerError
 from core.families import registry
 
+if TYPE_CHECKING:
+    from app.visits import Visits
+
 #: Where the pages are, but for the one that the server began with.
 ADDRESSES = ("/family/{name}", "/family/{name}/")
+#: What the keys of downloads begin with, in the list of what goes on.
+_GETTING = "get "
 #: Seconds between two words on how far something is.
 _PROGRESS = 0.3
 #: Seconds until it is looked again whether the work on a family that nobody looks at has ended.
@@ -69,8 +75,8 @@ class FamilyPages:
         self.mount: Callable[[gr.Blocks, str], Callable[[], object]] = lambda page, path: lambda: None
         #: What all families' models take.
         self.account = engine.account
-        #: What forgets those who look at the page of an engine.
-        self.forget_visits: dict[Engine, Callable[[], None]] = {}
+        #: Those who look at the page of an engine.
+        self.visits: dict[Engine, Visits] = {}
         self._building = threading.Lock()
         #: The engine of the family that is being opened.
         self._opening: Engine | None = None
@@ -133,8 +139,21 @@ class FamilyPages:
 
     def cancel_get(self, event: gr.EventData) -> None:
         """What is being got is not wanted any more."""
-        found = self._fetching.get(_said(event))
-        if found is not None and not self.public:
+        if not self.public:
+            self.cancel_download(_GETTING + _said(event))
+
+    def downloads(self) -> list[JobLine]:
+        """What is being got, in the list of what goes on."""
+        coming = [(text, each) for text, each in list(self._fetching.items()) if not each.over]
+        return [
+            JobLine(f"getting {text}", part=each.now.part, sentence=each.now.said, key=_GETTING + text, ends=each.ends)
+            for text, each in coming
+        ]
+
+    def cancel_download(self, key: str) -> None:
+        """End one of :meth:`downloads` by its key; nothing of it stays."""
+        found = self._fetching.get(key.removeprefix(_GETTING))
+        if found is not None:
             found.cancel()
 
     def look(self, event: gr.EventData) -> str:
@@ -201,7 +220,8 @@ class FamilyPages:
     def _close_page(self, page: FamilyPage) -> None:
         """End the page and the engine of a family that is none of :attr:`pages` any more."""
         page.unmount()
-        self.forget_visits.pop(page.engine, lambda: None)()
+        if (visits := self.visits.pop(page.engine, None)) is not None:
+            visits.close()
         page.engine.close()
 
     async def _started(self, page: gr.Blocks, opened: FamilyPage) -> None:
@@ -294,7 +314,7 @@ class FamilyPages:
         finally:
             self._opening = None
         if begun.state == "failed":
-            self.forget_visits.pop(engine, None)
+            self.visits.pop(engine, None)
             engine.close()
             raise TillerError(begun.detail)
 

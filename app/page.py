@@ -66,7 +66,7 @@ def build(engine: Engine, options: Options, pages: FamilyPages | None = None) ->
         header = part(
             "header",
             "export clear cancel_loading tab families look_at open_family forget_copy get_weights cancel_weights keep open_chat "
-            "import_chats name_chat",
+            "import_chats name_chat end_job",
             "Tiller",
         )
         view, answers, sheet, status, paper, file, shelf, kept, shapes = map(
@@ -127,6 +127,7 @@ def build(engine: Engine, options: Options, pages: FamilyPages | None = None) ->
         header.export(chat.export, None, file, **AT_ONCE)
         header.clear(chat.clear, None, told, **AT_ONCE)
         header.tab(steering.tab, None, told, **AT_ONCE)
+        header.end_job(chat.end_job, None, status, **AT_ONCE)
         header.cancel_loading(chat.cancel_loading, None, None, **AT_ONCE)
 
         header.keep(keeping.keep, None, kept, **AT_ONCE)

@@ -18,6 +18,7 @@ from core.directions.slider_figures import SliderFigures, slider_figures
 from core.display import lenses, palette
 from core.display.lenses import Lens
 from core.engine.engine import Engine
+from core.engine.job_list import JobLine
 from core.errors import TillerError
 from core.families.checkpoint import Family
 from core.families.edited import menu_group
@@ -219,16 +220,13 @@ def _line(event: Event, names: Sequence[Lens], answers: Mapping[int, Answer]) ->
 # ---------------------------------------------------------------------------------------------------------------- status
 
 
-def status(engine: Engine) -> str:
-    """What the engine is doing, what it learns or could learn, by checkpoint, and everything that goes on."""
+def status(engine: Engine, jobs: Sequence[tuple[str, JobLine]] = ()) -> str:
+    """What the engine is doing, what it learns or could learn, by checkpoint, and everything that goes on, with for whom or where."""
     learning = {each.name: told for each in engine.family.checkpoints if (told := _learning(engine, each.name))}
-    jobs = [
-        {"short": each.short, "waits": each.waits, "sentence": each.sentence, "chat": each.chat}
-        for each in engine.jobs()
-    ]
     use = engine.memory_use
+    listed = [{**vars(each), "short": each.short, "whose": whose} for whose, each in jobs]
     memory = {**vars(use), "words": use.words} if use else {}
-    return dump({**vars(engine.status), "memory": memory, "learning": learning, "jobs": jobs})
+    return dump({**vars(engine.status), "memory": memory, "learning": learning, "jobs": listed})
 
 
 def _learning(engine: Engine, checkpoint: str) -> dict[str, Any] | None:

@@ -43,7 +43,11 @@ def wrong(sentence: str) -> str:
 def report(found: BlameReport, question: Question) -> str:
     """All of it, by one question."""
     first = found.measures[0]
-    asked = f"<p>“{escape(found.cases[0].prompt)}” → “{escape(found.cases[0].answer.text)}”</p>" if len(found.cases) == 1 else ""
+    asked = (
+        f"<p>“{escape(found.cases[0].prompt)}” → “{escape(found.cases[0].answer.text)}”</p>"
+        if len(found.cases) == 1
+        else ""
+    )
     parts = [asked, concluded(blame_conclusion(found, question))]
     parts += [f"<p>{escape(found.ask.note)}</p>"] if found.ask.note else []
     parts += [_picture(found, question, first), _answers(found)]
@@ -110,7 +114,7 @@ def _measure(found: BlameReport, measure: str) -> str:
     rest = "".join(f"<td>{_rest(found.remainder(each.key, measure))}</td>" for each in found.path.questions)
     body += f"<tr><th>interaction</th>{rest}<td></td></tr>"
     head = f"<tr><th>stage</th>{heads}<th>weights moved by</th></tr>"
-    return f"<h4>Probability of {escape(found.of(measure))}</h4><div class='t-scroll'><table>{head}{body}</table></div>"
+    return f"<h4>Probability of {escape(found.of(measure))}</h4><div class='t-scroll' tabindex='0'><table>{head}{body}</table></div>"
 
 
 def _rest(value: float | None) -> str:
@@ -156,7 +160,7 @@ def _heat(found: BlameReport, question: Question, said: Said, title: str) -> str
             cells += f"<td style='background:{ground};color:{palette.ink(ground)}'>{change_text(value)}</td>"
         body += f"<tr><th>{_mark(found.path.stages.index(stage), stage)}</th>{cells}</tr>"
     return (
-        f"<h4>{escape(title)}: {escape(question.title)}</h4><div class='t-scroll'><table class='t-heat'>"
+        f"<h4>{escape(title)}: {escape(question.title)}</h4><div class='t-scroll' tabindex='0'><table class='t-heat'>"
         f"<tr><td></td>{head}</tr>{body}</table></div>"
     )
 

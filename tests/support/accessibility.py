@@ -11,7 +11,8 @@ from playwright.sync_api import Page
 #: Not among those that axe asks by default: nothing to press is smaller than 24 by 24 pixels.
 _RULES = {"rules": {"target-size": {"enabled": True}}}
 _RUN = """async ([about, asked]) => {
-  await Promise.all(document.getAnimations().filter((each) => each instanceof CSSTransition).map((each) => each.finished.catch(() => null)));
+  const turning = document.getAnimations().filter((each) => each instanceof CSSTransition);
+  await Promise.all(turning.map((each) => each.finished.catch(() => null)));
   return (await axe.run(about, asked)).violations.map((each) => [each.id, each.nodes.map((node) => node.html.slice(0, 160))]);
 }"""
 
