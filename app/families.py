@@ -107,7 +107,8 @@ class FamilyPages:
             return _document(error=str(error))
         if self.public:
             found = tuple(each for each in found if each.text in (*self.options.offers, *self.pages))
-        get = {"get": ""} if self.public else {}
+        # Strangers neither get nor delete.
+        get = {"get": "", "fetched": "", "converted": False} if self.public else {}
         rows = [
             {**asdict(each), **get, "path": page.path if (page := self.pages.get(each.text)) is not None else ""}
             for each in found
@@ -168,6 +169,13 @@ class FamilyPages:
 
     def forget(self, event: gr.EventData, request: gr.Request) -> str:
         """Delete the converted copy that is kept of a family."""
+        return self._deleted(event, request, family_choice.forget_copies)
+
+    def delete_download(self, event: gr.EventData, request: gr.Request) -> str:
+        """Delete what was got of a family's weights."""
+        return self._deleted(event, request, family_choice.delete_download)
+
+    def _deleted(self, event: gr.EventData, request: gr.Request, delete: Callable[[str], str]) -> str:
         asked = ""
         try:
             asked = _said(event)
@@ -175,9 +183,9 @@ class FamilyPages:
                 raise TillerError(_OFFERED)
             if asked in self.pages:
                 raise TillerError(
-                    f"{asked} is open here; its copy can be deleted when Tiller was started again without it."
+                    f"{asked} is open here; its files can be deleted when Tiller was started again without it."
                 )
-            return _document(asked=asked, done=family_choice.forget_copies(asked))
+            return _document(asked=asked, done=delete(asked), real=self._real)
         except TillerError as error:
             return _document(asked=asked, error=str(error))
 

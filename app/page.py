@@ -65,8 +65,8 @@ def build(engine: Engine, options: Options, pages: FamilyPages | None = None) ->
     with page:
         header = part(
             "header",
-            "export clear cancel_loading tab families look_at open_family forget_copy get_weights cancel_weights keep open_chat "
-            "import_chats name_chat end_job",
+            "export clear cancel_loading tab families look_at open_family forget_copy delete_download get_weights cancel_weights "
+            "keep open_chat import_chats name_chat end_job",
             "Tiller",
         )
         view, answers, sheet, status, paper, file, shelf, kept, shapes = map(
@@ -138,6 +138,7 @@ def build(engine: Engine, options: Options, pages: FamilyPages | None = None) ->
         header.families(others.families, None, shelf, **STREAM)
         header.look_at(others.look, None, shelf, **STREAM)
         header.forget_copy(others.forget, None, shelf, **STREAM)
+        header.delete_download(others.delete_download, None, shelf, **STREAM)
         header.get_weights(others.get, None, shelf, **STREAM)
         header.cancel_weights(others.cancel_get, None, None, **AT_ONCE)
         header.open_family(others.open, None, shelf, **AT_ONCE)
