@@ -45,6 +45,7 @@ class Board:
     cell: gr.HTML
     profile: gr.HTML
     checks: gr.HTML
+    figures: gr.Accordion
     use: gr.Button
     end: gr.Button
     timer: gr.Timer
@@ -65,6 +66,7 @@ class Board:
             self.cell,
             self.profile,
             self.checks,
+            self.figures,
             self.use,
             self.end,
             self.timer,
@@ -94,8 +96,8 @@ class Board:
         old = engine.transfers.stale(about)
         return [
             gr.update(choices=[(each.title, name) for name, each in matrix.measures(report).items()], value=shown),
-            gr.update(choices=list(report.sources), value=source),
-            gr.update(choices=list(report.targets), value=target),
+            gr.update(choices=list(report.sources), value=source, visible=True),
+            gr.update(choices=list(report.targets), value=target, visible=True),
             _progress(job)
             + (_wrong(old) if old else "")
             + "".join(f"<p>{html.escape(said)}</p>" for said in report.cautions),
@@ -106,6 +108,7 @@ class Board:
             _cell(report, source, target),
             folded("Layer by layer", f'<div class="t-wide" tabindex="0">{drawn}</div>'),
             _checks(report),
+            gr.update(visible=True),
             gr.update(interactive=bool(report.cell(source, target).recipe)),
             gr.update(interactive=running),
             gr.Timer(active=running),
@@ -128,9 +131,10 @@ class Board:
     def _nothing(self, went: str, about: str, running: bool) -> list[Any]:
         known = MEASURES[parted(about)[0]]
         choices = gr.update(choices=[(each.title, name) for name, each in known.items()], value="cosine")
-        nobody = gr.update(choices=[], value=None)
+        # What there is nothing to choose from is not there.
+        nobody, hidden = gr.update(choices=[], value=None, visible=False), gr.update(visible=False)
         over, cancel = gr.update(interactive=False), gr.update(interactive=running)
-        return [choices, nobody, nobody, went, *[""] * 5, over, cancel, gr.Timer(active=running)]
+        return [choices, nobody, nobody, went, *[""] * 5, hidden, over, cancel, gr.Timer(active=running)]
 
     def start(
         self, about: str, measure: str | None, source: str | None, target: str | None, request: gr.Request
@@ -153,7 +157,7 @@ class Board:
         job = self.pane.engine_of(request).transfers.view(about)
         written = job.written if job is not None else 0
         if job is not None and not job.over and written <= seen:
-            return [*[gr.skip()] * 3, _progress(job), *[gr.skip()] * 8, written]
+            return [*[gr.skip()] * 3, _progress(job), *[gr.skip()] * 9, written]
         return [*self.show(about, measure, source, target, request), written]
 
     def in_chat(self, about: str, source: str | None, target: str | None, request: gr.Request) -> Any:
@@ -171,18 +175,18 @@ def build(pane: Pane) -> None:
     with gr.Row():
         offered = list(choices(pane.engine.family))
         about = Choice(offered, value=offered[0], label="direction", elem_id="t-transfer-about")
-        source, target = (Choice([], label=label) for label in ("from", "to"))
+        source, target = (Choice([], label=label, visible=False) for label in ("from", "to"))
     with gr.Row():
         measuring = gr.Button("Measure", size="sm")
         cancelling = gr.Button("Cancel", size="sm", interactive=False)
         use = gr.Button("Use in Chat", size="sm", variant="primary", interactive=False)
-    with gr.Accordion("The same as figures", open=False):
+    with gr.Accordion("The same as figures", open=False, visible=False) as figures:
         measure = Choice([], label="what the matrix shows", elem_id="t-transfer-measure")
         table = told("")
     cell, profile, checks = (told("") for _ in range(3))
     timer = gr.Timer(_EVERY, active=False)
     board = Board(
-        pane, about, measure, source, target, went, said, table, cell, profile, checks, use, cancelling, timer
+        pane, about, measure, source, target, went, said, table, cell, profile, checks, figures, use, cancelling, timer
     )
     about.input(board.turn, board.wanted, board.shown, **AT_ONCE)
     for each in board.wanted[1:]:

@@ -124,7 +124,15 @@ def test_what_was_not_measured_is_said_not_to_be(skiff: Family) -> None:
     assert shelf_conclusion({"refusal": partly}, "dpo") == (
         "dpo can be steered by 1 direction: refusal; refusal measured in part."
     )
-    assert shelf_conclusion({"refusal": refusal}, "dpo").endswith("refusal, all of them measured.")
+    assert shelf_conclusion({"refusal": refusal}, "dpo").endswith("refusal, measured.")
+    # What was measured and moves nothing steers nothing: base refuses no more at any strength.
+    base = card(skiff, "shipped/base/direction.refusal")
+    assert shelf_conclusion({"refusal": base}, "base") == (
+        "Nothing steers base yet: refusal has no effect that was measured. Take one from the shelf, or write one word."
+    )
+    assert shelf_conclusion({"refusal": refusal, "truth": base}, "dpo") == (
+        "dpo can be steered by 1 direction: refusal, measured; truth has no effect that was measured."
+    )
     # A direction that shuffled labels would give, too, is told as one once it is measured, too.
     chance = replace(refusal, details={**refusal.details, "best_of_many": {"observed": 0.6, "p": 0.48, "places": 8}})
     assert direction_conclusion(chance).endswith("It tells its examples apart no better than chance (p 0.48).")
