@@ -8,12 +8,16 @@ from dataclasses import replace
 import pytest
 
 from core.artefacts.store import Card
-from core.confidence.conclusion import confidence_conclusion
+from core.confidence.conclusion import calibration_conclusion, confidence_conclusion, neuron_conclusion
 from core.confidence.confidence import stored_confidence
+from core.confidence.plots import reliability_plot
 from core.directions import library
 from core.directions.conclusion import direction_conclusion, first_recipe, shelf_conclusion
+from core.display.lenses import Lens
+from core.display.palette import legend, stage_hue
 from core.families import registry
 from core.families.checkpoint import Family
+from core.families.stages import stage_path
 from core.knowledge.conclusion import lens_conclusion, map_conclusion
 from core.knowledge.maps import Comparison, Map, MapRequest, Traced, Words, minus
 from core.transfer import report as transfers
@@ -145,7 +149,25 @@ def test_confidence_is_told_as_how_sure_and_how_often_right(skiff: Family) -> No
         f"dpo is surer than it is right: 92 % sure on average, right in {right} of 240 judgements (base: "
         in confidence_conclusion(every)
     )
-    assert confidence_conclusion([]) == ""
+    assert confidence_conclusion([]) == calibration_conclusion([]) == neuron_conclusion([]) == ""
+    assert confidence_conclusion(every) == f"{calibration_conclusion(every)} {neuron_conclusion(every)}"
+
+
+def test_a_stage_has_the_colour_in_a_drawing_that_it_has_in_blame(skiff: Family) -> None:
+    every = [found for name in ("base", "dpo") if (found := stored_confidence(skiff, name))]
+    drawn = reliability_plot(every)
+    places = [len(skiff.path(name)) - 1 for name in ("base", "dpo")]
+    assert [each.place for each in every] == places == [0, 3]
+    path = stage_path(skiff)
+    lens = Lens(
+        "blame", "blame", "", "stages", 0.0, 1.0, "", stages=tuple((each.letter, each.name) for each in path.stages)
+    )
+    for place, (hue, label) in enumerate(legend(lens)):
+        # On paper the legend's colour is the stage's own, a little paler.
+        full = [int(stage_hue(place)[at : at + 2], 16) for at in (1, 3, 5)]
+        assert [int(hue[at : at + 2], 16) for at in (1, 3, 5)] == [round(255 + (each - 255) * 0.85) for each in full]
+        assert label == f"{path.stages[place].letter} {path.stages[place].name}"
+        assert (stage_hue(place) in drawn) == (place in places)
 
 
 def traced(low: float, high: float) -> Traced:
