@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 from urllib.parse import quote
 
 import gradio as gr
@@ -30,9 +30,6 @@ from core.engine.job_list import JobLine
 from core.errors import TillerError
 from core.families import registry
 
-if TYPE_CHECKING:
-    from app.visits import Visits
-
 #: Where the pages are, but for the one that the server began with.
 ADDRESSES = ("/family/{name}", "/family/{name}/")
 #: What the keys of downloads begin with, in the list of what goes on.
@@ -42,6 +39,16 @@ _PROGRESS = 0.3
 #: Seconds until it is looked again whether the work on a family that nobody looks at has ended.
 _LATER = 60.0
 _OFFERED = "This server opens only what its owner offers; start Tiller on your own computer for other models."
+
+
+class Looking(Protocol):
+    """Those who look at the pages of a family."""
+
+    def engines(self) -> list[tuple[str, Engine]]:
+        """Every engine of the family, with whose it is: nothing of the owner's."""
+
+    def close(self) -> None:
+        """The family is closed; they are forgotten."""
 
 
 @dataclass(eq=False)
@@ -76,7 +83,7 @@ class FamilyPages:
         #: What all families' models take.
         self.account = engine.account
         #: Those who look at the page of an engine.
-        self.visits: dict[Engine, Visits] = {}
+        self.visits: dict[Engine, Looking] = {}
         self._building = threading.Lock()
         #: The engine of the family that is being opened.
         self._opening: Engine | None = None

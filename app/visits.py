@@ -25,7 +25,7 @@ from core.errors import TillerError
 from core.util.text import encodable
 
 if TYPE_CHECKING:
-    from app.families import FamilyPages
+    from app.families import FamilyPages, Looking
 
 #: So many chats are kept, the latest; a page of an older one brings its chat along in its link.
 MAX_VISITS = 128
@@ -210,7 +210,9 @@ class Visits:
         """The engines whose jobs a page is told of and may end, its own first."""
         if not self.access.owner(request):
             return [("", engine)]
-        others = list(self.pages.visits.items()) if self.pages is not None else [(self.engine, self)]
+        others: list[tuple[Engine, Looking]] = (
+            list(self.pages.visits.items()) if self.pages is not None else [(self.engine, self)]
+        )
         every = [
             (", ".join(filter(None, (whose, f"in {at.family.title}" if at is not self.engine else ""))), each)
             for at, visits in others for whose, each in visits.engines()
