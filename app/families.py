@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote
 
 import gradio as gr
@@ -26,16 +26,29 @@ from core.cli.options import Options
 from core.engine import family_choice
 from core.engine.engine import Engine
 from core.engine.getting import Fetching, fetching, real_models
+from core.engine.job_list import JobLine
 from core.errors import TillerError
 from core.families import registry
 
 #: Where the pages are, but for the one that the server began with.
 ADDRESSES = ("/family/{name}", "/family/{name}/")
+#: What the keys of downloads begin with, in the list of what goes on.
+_GETTING = "get "
 #: Seconds between two words on how far something is.
 _PROGRESS = 0.3
 #: Seconds until it is looked again whether the work on a family that nobody looks at has ended.
 _LATER = 60.0
 _OFFERED = "This server opens only what its owner offers; start Tiller on your own computer for other models."
+
+
+class Looking(Protocol):
+    """Those who look at the pages of a family."""
+
+    def engines(self) -> list[tuple[str, Engine]]:
+        """Every engine of the family, with whose it is: nothing of the owner's."""
+
+    def close(self) -> None:
+        """The family is closed; they are forgotten."""
 
 
 @dataclass(eq=False)
@@ -69,8 +82,8 @@ class FamilyPages:
         self.mount: Callable[[gr.Blocks, str], Callable[[], object]] = lambda page, path: lambda: None
         #: What all families' models take.
         self.account = engine.account
-        #: What forgets those who look at the page of an engine.
-        self.forget_visits: dict[Engine, Callable[[], None]] = {}
+        #: Those who look at the page of an engine.
+        self.visits: dict[Engine, Looking] = {}
         self._building = threading.Lock()
         #: The engine of the family that is being opened.
         self._opening: Engine | None = None
@@ -101,7 +114,8 @@ class FamilyPages:
             return _document(error=str(error))
         if self.public:
             found = tuple(each for each in found if each.text in (*self.options.offers, *self.pages))
-        get = {"get": ""} if self.public else {}
+        # Strangers neither get nor delete.
+        get = {"get": "", "fetched": "", "converted": False} if self.public else {}
         rows = [
             {**asdict(each), **get, "path": page.path if (page := self.pages.get(each.text)) is not None else ""}
             for each in found
@@ -133,8 +147,21 @@ class FamilyPages:
 
     def cancel_get(self, event: gr.EventData) -> None:
         """What is being got is not wanted any more."""
-        found = self._fetching.get(_said(event))
-        if found is not None and not self.public:
+        if not self.public:
+            self.cancel_download(_GETTING + _said(event))
+
+    def downloads(self) -> list[JobLine]:
+        """What is being got, in the list of what goes on."""
+        coming = [(text, each) for text, each in list(self._fetching.items()) if not each.over]
+        return [
+            JobLine(f"getting {text}", part=each.now.part, sentence=each.now.said, key=_GETTING + text, ends=each.ends)
+            for text, each in coming
+        ]
+
+    def cancel_download(self, key: str) -> None:
+        """End one of :meth:`downloads` by its key; nothing of it stays."""
+        found = self._fetching.get(key.removeprefix(_GETTING))
+        if found is not None:
             found.cancel()
 
     def look(self, event: gr.EventData) -> str:
@@ -149,6 +176,13 @@ class FamilyPages:
 
     def forget(self, event: gr.EventData, request: gr.Request) -> str:
         """Delete the converted copy that is kept of a family."""
+        return self._deleted(event, request, family_choice.forget_copies)
+
+    def delete_download(self, event: gr.EventData, request: gr.Request) -> str:
+        """Delete what was got of a family's weights."""
+        return self._deleted(event, request, family_choice.delete_download)
+
+    def _deleted(self, event: gr.EventData, request: gr.Request, delete: Callable[[str], str]) -> str:
         asked = ""
         try:
             asked = _said(event)
@@ -156,9 +190,9 @@ class FamilyPages:
                 raise TillerError(_OFFERED)
             if asked in self.pages:
                 raise TillerError(
-                    f"{asked} is open here; its copy can be deleted when Tiller was started again without it."
+                    f"{asked} is open here; its files can be deleted when Tiller was started again without it."
                 )
-            return _document(asked=asked, done=family_choice.forget_copies(asked))
+            return _document(asked=asked, done=delete(asked), real=self._real)
         except TillerError as error:
             return _document(asked=asked, error=str(error))
 
@@ -201,7 +235,8 @@ class FamilyPages:
     def _close_page(self, page: FamilyPage) -> None:
         """End the page and the engine of a family that is none of :attr:`pages` any more."""
         page.unmount()
-        self.forget_visits.pop(page.engine, lambda: None)()
+        if (visits := self.visits.pop(page.engine, None)) is not None:
+            visits.close()
         page.engine.close()
 
     async def _started(self, page: gr.Blocks, opened: FamilyPage) -> None:
@@ -294,7 +329,7 @@ class FamilyPages:
         finally:
             self._opening = None
         if begun.state == "failed":
-            self.forget_visits.pop(engine, None)
+            self.visits.pop(engine, None)
             engine.close()
             raise TillerError(begun.detail)
 

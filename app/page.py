@@ -66,9 +66,8 @@ def build(engine: Engine, options: Options, pages: FamilyPages | None = None) ->
     with page:
         header = part(
             "header",
-            "export_page "
-            "export clear cancel_loading tab families look_at open_family forget_copy get_weights cancel_weights keep open_chat "
-            "import_chats name_chat",
+            "export export_page clear cancel_loading tab families look_at open_family forget_copy delete_download get_weights "
+            "cancel_weights keep open_chat import_chats name_chat end_job",
             "Tiller",
         )
         view, answers, sheet, status, paper, file, shelf, kept, shapes = map(
@@ -130,6 +129,7 @@ def build(engine: Engine, options: Options, pages: FamilyPages | None = None) ->
         header.export_page(keeping.export_page, None, file, **STREAM)
         header.clear(chat.clear, None, told, **AT_ONCE)
         header.tab(steering.tab, None, told, **AT_ONCE)
+        header.end_job(chat.end_job, None, status, **AT_ONCE)
         header.cancel_loading(chat.cancel_loading, None, None, **AT_ONCE)
 
         header.keep(keeping.keep, None, kept, **AT_ONCE)
@@ -140,6 +140,7 @@ def build(engine: Engine, options: Options, pages: FamilyPages | None = None) ->
         header.families(others.families, None, shelf, **STREAM)
         header.look_at(others.look, None, shelf, **STREAM)
         header.forget_copy(others.forget, None, shelf, **STREAM)
+        header.delete_download(others.delete_download, None, shelf, **STREAM)
         header.get_weights(others.get, None, shelf, **STREAM)
         header.cancel_weights(others.cancel_get, None, None, **AT_ONCE)
         header.open_family(others.open, None, shelf, **AT_ONCE)

@@ -19,12 +19,13 @@ from core.chat.slider_cache import Scrubs
 from core.chat.sliders import SliderBank
 from core.cli.options import Options
 from core.engine.engine import Engine
+from core.engine.job_list import JobLine
 from core.engine.run import Run
 from core.errors import TillerError
 from core.util.text import encodable
 
 if TYPE_CHECKING:
-    from app.families import FamilyPages
+    from app.families import FamilyPages, Looking
 
 #: So many chats are kept, the latest; a page of an older one brings its chat along in its link.
 MAX_VISITS = 128
@@ -117,7 +118,7 @@ class Visits:
         self._visits: OrderedDict[tuple[str, bool], Visit] = OrderedDict()
         self._lock = threading.Lock()
         if pages is not None:
-            pages.forget_visits[engine] = self.close
+            pages.visits[engine] = self
 
     def of(self, request: gr.Request, link: str = "", earlier: str = "") -> Visit:
         """The visit of the page that asks. Raises TillerError for a stranger who does not say which it is."""
@@ -183,6 +184,40 @@ class Visits:
 
     def __len__(self) -> int:
         return len(self._visits)
+
+    # ---------------------------------------------------------------------------------------------------- what goes on
+
+    def engines(self) -> list[tuple[str, Engine]]:
+        """Every engine of this family, with whose it is: nothing of the owner's."""
+        with self._lock:
+            views = dict.fromkeys(visit.engine for visit in self._visits.values())
+        return [("", self.engine), *(("for a visitor", each) for each in views if each is not self.engine)]
+
+    def jobs(self, request: gr.Request, engine: Engine) -> list[tuple[str, JobLine]]:
+        """What goes on and for whom: a visitor is told of his own, the owner of everything on his server."""
+        homes = self._homes(request, engine)
+        found = [(whose, each) for whose, home in homes for each in home.jobs() if home is engine or not each.chat]
+        fetched = self.pages.downloads() if self.pages is not None and self.access.owner(request) else []
+        return [*found, *(("", each) for each in fetched)]
+
+    def end_job(self, request: gr.Request, engine: Engine, key: str) -> None:
+        """End one of :meth:`jobs`; anything else stays as it is."""
+        ended = any(home.end_job(key) for _, home in self._homes(request, engine))
+        if not ended and self.pages is not None and self.access.owner(request):
+            self.pages.cancel_download(key)
+
+    def _homes(self, request: gr.Request, engine: Engine) -> list[tuple[str, Engine]]:
+        """The engines whose jobs a page is told of and may end, its own first."""
+        if not self.access.owner(request):
+            return [("", engine)]
+        others: list[tuple[Engine, Looking]] = (
+            list(self.pages.visits.items()) if self.pages is not None else [(self.engine, self)]
+        )
+        every = [
+            (", ".join(filter(None, (whose, f"in {at.family.title}" if at is not self.engine else ""))), each)
+            for at, visits in others for whose, each in visits.engines()
+        ]  # fmt: skip
+        return sorted(every, key=lambda home: home[1] is not engine)
 
     def _again(self, before: Visit) -> Visit:
         """The same visitor's next page, with what he has learnt."""

@@ -4,7 +4,7 @@
 
 (() => {
   const { el, fill, button, state } = Tiller;
-  const WORDS = { look_at: "Looking …", open_family: "Opening …", forget_copy: "Deleting …" };
+  const WORDS = { look_at: "Looking …", open_family: "Opening …", forget_copy: "Deleting …", delete_download: "Deleting …" };
   let shown = null;             // what the open dialog draws with
   let asked = null;             // what was asked for and is not answered yet: {text, tell, link}
 
@@ -57,9 +57,8 @@
     const here = Boolean(each.path) && each.path.replace(/\/$/, "") === base();
     const about = el("span", { class: "t-quiet" }, here ? `${each.about} · open here` : each.about);
     const name = button(each.title, each.text, () => ask("open_family", each.text), { class: "t-button", disabled: here, "data-here": here });
-    if (each.converted && !each.path) {
-      about.append(" ", button("Delete the converted copy", "It is converted anew when it is opened; what was learnt on it stays.", () => ask("forget_copy", each.text), { class: "t-button t-small" }));
-    }
+    if (each.fetched && !each.path) about.append(" ", deleting(`Delete the download (${each.fetched})`, "It can be got again; what was learnt on it stays.", "delete_download", each.text));
+    else if (each.converted && !each.path) about.append(" ", deleting("Delete the converted copy", "It is converted anew when it is opened; what was learnt on it stays.", "forget_copy", each.text));
     if (each.get) {
       about.append(" ", button(`get it (${each.get})`, "What would come, and from where, before anything is fetched.", () => {
         shown.dialog.close();
@@ -67,6 +66,15 @@
       }, { class: "t-button t-small" }));
     }
     return el("li", {}, name, about);
+  }
+
+  /* A button that asks once before anything is deleted. */
+  function deleting(words, note, event, text) {
+    const first = button(words, note, () => { home.replaceChildren(el("span", {}, "For good?"), sure, keep); sure.focus(); }, { class: "t-button t-small" });
+    const sure = button("Delete", note, () => ask(event, text), { class: "t-button t-small t-stop" });
+    const keep = button("Keep it", "Nothing is deleted.", () => { home.replaceChildren(first); first.focus(); }, { class: "t-button t-small" });
+    const home = el("span", { class: "t-sure" }, first);
+    return home;
   }
 
   /* The path of this page's family on the server, whatever a proxy puts before it. */
@@ -78,7 +86,7 @@
   function root() { return location.pathname.replace(/\/family\/.*$/, "/"); }
 
   Tiller.on("shelf", (shelf) => {
-    if (shelf.real || shelf.getting) return;
+    if ((shelf.real && !shelf.done) || shelf.getting) return;
     if (shelf.families) { draw(shelf); return; }
     // What comes of something that was asked for before is not wanted any more.
     if (shelf.asked === undefined ? !shown : !asked || shelf.asked !== asked.text) return;

@@ -30,7 +30,7 @@ window.Tiller = (() => {
   }
 
   // What is asked for without a new view as its reply.
-  const ASIDE = new Set(["relive", "scrub", "blame", "prompt", "export", "stop", "cancel_loading", "learn", "cancel_learning", "families", "look_at", "open_family", "forget_copy", "keep", "import_chats", "typeset"]);
+  const ASIDE = new Set(["relive", "scrub", "blame", "prompt", "export", "stop", "cancel_loading", "learn", "cancel_learning", "end_job", "families", "look_at", "open_family", "forget_copy", "delete_download", "keep", "import_chats", "typeset"]);
   // Of these only the latest counts; one that still waits makes room for it.
   const MOVING = new Set(["slide", "typing", "colouring"]);
   const PATIENCE = 3000;        // milliseconds

@@ -26,6 +26,20 @@
     });
   };
 
+  /* On a wide page all of Chat is one window high: whatever else wants room, the conversation keeps so many pixels, and these rows scroll. */
+  const LEAST = 400, HEAD = 84;
+  function makeRoom() {
+    const taken = ["t-lens", "t-composer"].reduce((sum, id) => sum + document.getElementById(id).offsetHeight, 0);
+    const strip = parseFloat(getComputedStyle(document.body).getPropertyValue("--t-strip")) || 0;
+    document.body.style.setProperty("--t-rows", `${Math.max(40, innerHeight - HEAD - strip - taken - LEAST)}px`);
+  }
+  Tiller.on("view", (before) => {
+    if (before) return;
+    const watch = new ResizeObserver(makeRoom);
+    for (const id of ["t-lens", "t-composer"]) watch.observe(document.getElementById(id));
+    addEventListener("resize", makeRoom);
+  });
+
   function words(family, columns, sliders) {
     const about = family.about ? [" ", el("b", {}, family.title), ` is ${family.about}`] : [];
     if (!sliders.length) {

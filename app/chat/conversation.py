@@ -53,7 +53,15 @@ class Chat:
         """What the engine is doing."""
         # A page that this process does not know tells by another event what it shows.
         visit = self.visits.find(request)
-        return documents.status(visit.engine if visit is not None else self.engine)
+        if visit is None:
+            return documents.status(self.engine)
+        return documents.status(visit.engine, self.visits.jobs(request, visit.engine))
+
+    def end_job(self, event: gr.EventData, request: gr.Request) -> str:
+        """Something in the list of what goes on is not wanted any more; a visitor ends his own alone."""
+        visit, said = self.heard(event, request)
+        self.visits.end_job(request, visit.engine, text(said, "key"))
+        return self.status(request)
 
     def cancel_loading(self, request: gr.Request) -> None:
         """What is being loaded is not wanted now."""

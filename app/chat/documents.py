@@ -9,7 +9,6 @@ from functools import lru_cache
 from typing import Any
 
 from app.visits import Visit
-from core.artefacts import store
 from core.artefacts.store import Card
 from core.chat.answers import Answer, why_ended
 from core.chat.events import Done, Event, Failed, RecipeChanged, Scores, Started, Token
@@ -19,6 +18,7 @@ from core.directions.slider_figures import SliderFigures, slider_figures
 from core.display import lenses, palette
 from core.display.lenses import Lens
 from core.engine.engine import Engine
+from core.engine.job_list import JobLine
 from core.errors import TillerError
 from core.families.checkpoint import Family
 from core.families.edited import menu_group
@@ -45,7 +45,7 @@ def view(visit: Visit) -> str:
     engine, settings = visit.engine, visit.settings
     document = {
         "version": visit.version(), "heard": visit.heard, "running": visit.running, "visit": visit.key, "elsewhere": visit.elsewhere,
-        "family": _family(engine.family),
+        "family": {**_family(engine.family), "toy": engine.toy},
         "columns": [_column(visit, place) for place in range(len(settings.columns))],
         "selected": settings.selected, "tab": settings.tab, "turns": [{"user": t.user, "replies": t.replies} for t in settings.turns],
         "kept": visit.session.id, "title": visit.session.title, "versions": visit.session.all_versions,
@@ -82,7 +82,7 @@ def _links(settings: Settings) -> dict[str, Any]:
 def _family(family: Family) -> dict[str, Any]:
     return {
         "name": family.name, "title": family.title, "notes": family.notes, "about": family.about, "questions": family.questions,
-        "shortened": family.shortened, "toy": _comes_whole(family),
+        "shortened": family.shortened,
         "checkpoints": [
             {"name": each.name, "title": each.title, "stage": each.stage, "notes": each.notes, "group": menu_group(family, each),
              "absent": family.why_absent(each.name)}
@@ -90,12 +90,6 @@ def _family(family: Family) -> dict[str, Any]:
         ],
         "examples": [{"title": each.title, "note": each.note or each.message} for each in family.examples],
     }  # fmt: skip
-
-
-def _comes_whole(family: Family) -> bool:
-    """Whether a family's weights came with the program: beside it, a real model is worth a word."""
-    final = family.final
-    return final.local and final.package is None and family.folder.parent == store.SHIPPED
 
 
 def _column(visit: Visit, place: int) -> dict[str, Any]:
@@ -226,16 +220,13 @@ def _line(event: Event, names: Sequence[Lens], answers: Mapping[int, Answer]) ->
 # ---------------------------------------------------------------------------------------------------------------- status
 
 
-def status(engine: Engine) -> str:
-    """What the engine is doing, what it learns or could learn, by checkpoint, and everything that goes on."""
+def status(engine: Engine, jobs: Sequence[tuple[str, JobLine]] = ()) -> str:
+    """What the engine is doing, what it learns or could learn, by checkpoint, and everything that goes on, with for whom or where."""
     learning = {each.name: told for each in engine.family.checkpoints if (told := _learning(engine, each.name))}
-    jobs = [
-        {"short": each.short, "waits": each.waits, "sentence": each.sentence, "chat": each.chat}
-        for each in engine.jobs()
-    ]
     use = engine.memory_use
+    listed = [{**vars(each), "short": each.short, "whose": whose} for whose, each in jobs]
     memory = {**vars(use), "words": use.words} if use else {}
-    return dump({**vars(engine.status), "memory": memory, "learning": learning, "jobs": jobs})
+    return dump({**vars(engine.status), "memory": memory, "learning": learning, "jobs": listed})
 
 
 def _learning(engine: Engine, checkpoint: str) -> dict[str, Any] | None:

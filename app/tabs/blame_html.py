@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from html import escape
 
-from app.tabs.tab import folded
+from app.tabs.tab import concluded, folded
 from core.attribution import report as blame_report
 from core.attribution.conclusion import blame_conclusion
 from core.attribution.effects import Effect
 from core.attribution.report import BlameReport, Case, Said
 from core.display import lenses, palette
-from core.display.palette import OKABE_ITO
 from core.families.stages import QUESTIONS, Question, Stage
 from core.util.figures import change_text, percent_text
 
@@ -44,7 +43,12 @@ def wrong(sentence: str) -> str:
 def report(found: BlameReport, question: Question) -> str:
     """All of it, by one question."""
     first = found.measures[0]
-    parts = [f'<h3 class="t-headline">{escape(blame_conclusion(found, question))}</h3>']
+    asked = (
+        f"<p>“{escape(found.cases[0].prompt)}” → “{escape(found.cases[0].answer.text)}”</p>"
+        if len(found.cases) == 1
+        else ""
+    )
+    parts = [asked, concluded(blame_conclusion(found, question))]
     parts += [f"<p>{escape(found.ask.note)}</p>"] if found.ask.note else []
     parts += [_picture(found, question, first), _answers(found)]
     figures = "".join(_measure(found, measure) for measure in found.measures)
@@ -110,7 +114,7 @@ def _measure(found: BlameReport, measure: str) -> str:
     rest = "".join(f"<td>{_rest(found.remainder(each.key, measure))}</td>" for each in found.path.questions)
     body += f"<tr><th>interaction</th>{rest}<td></td></tr>"
     head = f"<tr><th>stage</th>{heads}<th>weights moved by</th></tr>"
-    return f"<h4>Probability of {escape(found.of(measure))}</h4><div class='t-scroll'><table>{head}{body}</table></div>"
+    return f"<h4>Probability of {escape(found.of(measure))}</h4><div class='t-scroll' tabindex='0'><table>{head}{body}</table></div>"
 
 
 def _rest(value: float | None) -> str:
@@ -124,12 +128,8 @@ def _figure(found: Effect | None) -> str:
     return f"{change_text(found.probability)} <span class='t-quiet'>({nats})</span>"
 
 
-def _hue(place: int) -> str:
-    return OKABE_ITO[(place - 1) % len(OKABE_ITO)] if place else "#8c8c8c"
-
-
 def _mark(place: int, stage: Stage) -> str:
-    return f"<span class='t-stage'><i style='background:{_hue(place)}'></i>{escape(stage.letter)} {escape(stage.name)}</span>"
+    return f"<span class='t-stage'><i style='background:{palette.stage_hue(place)}'></i>{escape(stage.letter)} {escape(stage.name)}</span>"
 
 
 def _bar(place: int, found: Effect | None) -> str:
@@ -138,7 +138,7 @@ def _bar(place: int, found: Effect | None) -> str:
         return "<span class='t-quiet'>cannot be asked</span>"
     width = min(50.0, abs(found.probability) * 50)
     side = "left:50%" if found.probability >= 0 else f"left:{50 - width:.1f}%"
-    bar = f"<i style='{side};width:{width:.1f}%;background:{_hue(place)}'></i>"
+    bar = f"<i style='{side};width:{width:.1f}%;background:{palette.stage_hue(place)}'></i>"
     return f"<div class='t-signed' role='img' aria-label='{change_text(found.probability)}'>{bar}</div>"
 
 
@@ -160,8 +160,8 @@ def _heat(found: BlameReport, question: Question, said: Said, title: str) -> str
             cells += f"<td style='background:{ground};color:{palette.ink(ground)}'>{change_text(value)}</td>"
         body += f"<tr><th>{_mark(found.path.stages.index(stage), stage)}</th>{cells}</tr>"
     return (
-        f"<h4>{escape(title)}: {escape(question.title)}</h4><div class='t-scroll'><table class='t-heat'>"
-        f"<tr><th></th>{head}</tr>{body}</table></div>"
+        f"<h4>{escape(title)}: {escape(question.title)}</h4><div class='t-scroll' tabindex='0'><table class='t-heat'>"
+        f"<tr><td></td>{head}</tr>{body}</table></div>"
     )
 
 

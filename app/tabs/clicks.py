@@ -24,11 +24,14 @@ def clicks(place: str) -> gr.HTML:
     return gr.HTML("", html_template="<i></i>", js_on_load=made, apply_default_css=False, elem_classes=["t-wire"])
 
 
-def button(said: str, carries: Mapping[str, object], note: str = "", primary: bool = False) -> str:
-    """A button as HTML; everything is escaped. ``note`` stands beneath its words."""
+def button(
+    said: str, carries: Mapping[str, object], note: str = "", primary: bool = False, pressed: bool | None = None
+) -> str:
+    """A button as HTML; everything is escaped. ``note`` stands beneath its words; one of several to choose from is ``pressed`` or not."""
     small = f"<small>{html.escape(note)}</small>" if note else ""
     kind = "t-press primary" if primary else "t-press"
-    return f'<button type="button" class="{kind}" data-pick="{html.escape(json.dumps(carries))}">{html.escape(said)}{small}</button>'
+    state = "" if pressed is None else f' aria-pressed="{str(pressed).lower()}"'
+    return f'<button type="button" class="{kind}"{state} data-pick="{html.escape(json.dumps(carries))}">{html.escape(said)}{small}</button>'
 
 
 def picked(event: gr.EventData) -> dict[str, Any]:

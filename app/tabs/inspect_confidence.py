@@ -12,7 +12,7 @@ import gradio as gr
 from app.tabs.tab import Pane, concluded, folded, plots, told, wide
 from core.confidence import confidence
 from core.confidence import tables as confidence_tables
-from core.confidence.conclusion import confidence_conclusion
+from core.confidence.conclusion import calibration_conclusion, neuron_conclusion
 from core.confidence.confidence import Confidence
 from core.confidence.plots import neuron_plot, reliability_plot
 from core.display.svg import PANEL
@@ -89,8 +89,11 @@ class Section:
         if not every:
             return said, "", "", hidden, *self._buttons(name, request)
         return (
-            concluded(confidence_conclusion(every)) + said,
-            plots(neuron_plot(every[-1], PANEL), reliability_plot(every, PANEL)),
+            said,
+            plots(
+                concluded(calibration_conclusion(every)) + reliability_plot(every, PANEL),
+                concluded(neuron_conclusion(every)) + neuron_plot(every[-1], PANEL),
+            ),
             tables,
             gr.update(visible=True, value=files),
             *self._buttons(name, request),

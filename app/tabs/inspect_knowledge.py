@@ -14,6 +14,7 @@ from app.plots import maps as map_plots
 from app.tabs.choice import Choice
 from app.tabs.tab import Pane, concluded, folded, told, wide
 from app.visits import whole
+from core.engine.jobs import MapJob
 from core.errors import TillerError
 from core.knowledge import facts, map_export, maps
 from core.knowledge.conclusion import map_conclusion
@@ -31,6 +32,8 @@ _ABOUT = (
     "state at one layer and token taken from the true one: the map says how much of the true answer that brings back, from 0 to 1.</p>"
 )
 _OWN = "my own sentences"
+#: The set that the form begins with.
+_FIRST = "cities"
 _NOTHING = "Choose a set or write two sentences, then press Trace."
 #: Listens to clicks on the map, which Gradio does not tell of.
 _PICKER = """
@@ -54,9 +57,23 @@ class Section:
         names = [each.name for each in self.engine.family.present]
         known, _ = facts.load_facts(self.engine.family)
         told(_ABOUT)
+        self.said = gr.HTML(
+            f"<p>{_NOTHING}</p>", apply_default_css=False, elem_classes=["t-told"], elem_id="t-maps-said"
+        )
+        self.plot = gr.Plot(visible=False, show_label=False, elem_id="t-maps", elem_classes=["t-plot"])
+        self.picker = gr.HTML(
+            "", html_template="<i></i>", js_on_load=_PICKER, apply_default_css=False, elem_classes=["t-wire"]
+        )
+        with gr.Row(visible=False) as self.cells:
+            self.map = Choice([], label="Map", type="index")
+            self.layer = Choice([], label="Layer", type="index")
+            self.column = Choice([], label="Token or role", type="index")
+            self.look = gr.Button("Look at the cell", elem_id="t-maps-look", **_SMALL)
+            self.steer = gr.Button("Use in Chat: steer here", elem_id="t-maps-steer", **_SMALL)
+        self.cell = gr.HTML("", apply_default_css=False, elem_classes=["t-told"], elem_id="t-maps-cell")
         with gr.Row():
             self.set = gr.Dropdown(
-                [_OWN, *facts.categories(known)], value="cities", label="Sentences", elem_id="t-maps-set"
+                [_OWN, *facts.categories(known)], value=_FIRST, label="Sentences", elem_id="t-maps-set"
             )
             self.one = gr.Dropdown(names, value=names[0], label="Checkpoint", elem_id="t-maps-one")
             self.other = gr.Dropdown(
@@ -102,20 +119,6 @@ class Section:
         with gr.Row():
             self.go = gr.Button("Trace", variant="primary", elem_id="t-maps-go", **_SMALL)
             self.stop = gr.Button("Cancel", visible=False, elem_id="t-maps-stop", **_SMALL)
-        self.said = gr.HTML(
-            f"<p>{_NOTHING}</p>", apply_default_css=False, elem_classes=["t-told"], elem_id="t-maps-said"
-        )
-        self.plot = gr.Plot(visible=False, show_label=False, elem_id="t-maps", elem_classes=["t-plot"])
-        self.picker = gr.HTML(
-            "", html_template="<i></i>", js_on_load=_PICKER, apply_default_css=False, elem_classes=["t-wire"]
-        )
-        with gr.Row(visible=False) as self.cells:
-            self.map = Choice([], label="Map", type="index")
-            self.layer = Choice([], label="Layer", type="index")
-            self.column = Choice([], label="Token or role", type="index")
-            self.look = gr.Button("Look at the cell", elem_id="t-maps-look", **_SMALL)
-            self.steer = gr.Button("Use in Chat: steer here", elem_id="t-maps-steer", **_SMALL)
-        self.cell = gr.HTML("", apply_default_css=False, elem_classes=["t-told"], elem_id="t-maps-cell")
         self.tables = gr.HTML("", apply_default_css=False, elem_classes=["t-told"], elem_id="t-maps-tables")
         self.files = gr.File(label="To take away", visible=False, interactive=False, file_count="multiple")
         #: What the page looks at: its order.
@@ -131,6 +134,7 @@ class Section:
             self.order, self.said, self.plot, self.cells, self.map, self.layer, self.column, self.tables, self.files, self.go, self.stop,
         ]  # fmt: skip
         self.set.input(lambda name: gr.update(visible=name == _OWN), self.set, self.own, **_AT_ONCE)
+        self.pane.tab.select(self.opened, self.order, shown, **_WAITING)
         self.go.click(self.trace, asked, shown, **_WAITING)
         self.stop.click(self.cancel, self.order, None, **_AT_ONCE)
         at = [self.map, self.layer, self.column]
@@ -151,6 +155,21 @@ class Section:
         except TillerError as error:
             yield None, _wrong(str(error)), *[gr.skip()] * 7, gr.skip(), gr.skip()
             return
+        yield from self._watched(order, job)
+
+    def opened(self, order: Any, request: gr.Request) -> Iterator[tuple[Any, ...]]:
+        """The tab was opened: what was traced last stands there; of a toy, else, what its form begins with, worked out once for all."""
+        # A generator that ends without having yielded empties its outputs.
+        yield tuple([gr.skip()] * 11)
+        job = self.pane.engine_of(request).last_traced() if order is None else None
+        if job is None and order is None and self.engine.toy:
+            names = [each.name for each in self.engine.family.present]
+            job = self.engine.trace(MapRequest(tuple(dict.fromkeys((names[0], names[-1]))), set=_FIRST))
+        if job is not None:
+            yield from self._watched(job.order, job)
+
+    def _watched(self, order: MapRequest, job: MapJob) -> Iterator[tuple[Any, ...]]:
+        """Its rows as they come, and all of it in the end."""
         drawn = 0.0
         for view in job:
             if not view.over and time.monotonic() - drawn < _BEAT:
@@ -253,7 +272,8 @@ class Section:
         )
 
     def _traced(self, order: MapRequest | None, request: gr.Request) -> Traced:
-        job = self.pane.engine_of(request).traced(order) if order is not None else None
+        # What everybody sees first is the owner's.
+        job = (self.pane.engine_of(request).traced(order) or self.engine.traced(order)) if order is not None else None
         if job is None:
             raise TillerError(_NOTHING)
         return job.view.traced

@@ -122,7 +122,7 @@ def _drawn(key: str, prompt: str, found: tuple[StrengthAnswer, ...]) -> str:
         use = button("Use in Chat", {"of": key, "strength": f"{each.strength:g}", "prompt": prompt})
         rows += f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}<td>{use}</td></tr>"
     return (
-        f'{told}<div class="t-wide t-whole" tabindex="0"><table class="t-strength-table"><thead><tr>{head}<th></th></tr></thead>'
+        f'{told}<div class="t-wide t-whole" tabindex="0"><table class="t-strength-table"><thead><tr>{head}<td></td></tr></thead>'
         f"<tbody>{rows}</tbody></table></div><p class=t-quiet>{html.escape(table.note)}</p>"
     )
 

@@ -78,8 +78,8 @@ def seen(presses: Sequence[Any], place: str) -> None:
 
 
 def plots(*drawn: str) -> str:
-    """Drawings beside each other, or below each other where there is no room."""
-    return f'<div class="t-plots">{"".join(drawn)}</div>'
+    """Drawings, each with what it comes to above it, beside each other, or below each other where there is no room."""
+    return f'<div class="t-plots">{"".join(f"<section>{each}</section>" for each in drawn)}</div>'
 
 
 def folded(title: str, inner: str) -> str:
@@ -97,6 +97,6 @@ def concluded(sentence: str) -> str:
     return f'<h3 class="t-headline">{html.escape(sentence)}</h3>' if sentence else ""
 
 
-def told(*parts: str) -> gr.HTML:
-    """Text of a tab, as HTML whose every text that is not ours has been escaped."""
-    return gr.HTML("".join(parts), apply_default_css=False, elem_classes=["t-told"])
+def told(*parts: str, name: str | None = None) -> gr.HTML:
+    """Text of a tab, as HTML whose every text that is not ours has been escaped; ``name`` is its element's id."""
+    return gr.HTML("".join(parts), apply_default_css=False, elem_id=name, elem_classes=["t-told"])

@@ -11,10 +11,20 @@ from core.stats.verdicts import DOES_NOT, HOLDS
 
 def confidence_conclusion(every: Sequence[Confidence]) -> str:
     """A sentence on how sure the last of some checkpoints is, beside the first, and one on its entropy neurons; empty of none."""
+    return f"{calibration_conclusion(every)} {neuron_conclusion(every)}".strip()
+
+
+def calibration_conclusion(every: Sequence[Confidence]) -> str:
+    """How sure the last of some checkpoints is, and how often it is right, beside the first; empty of none."""
     if not every:
         return ""
     base = f" ({every[0].checkpoint}: {_figures(every[0])})" if len(every) > 1 else ""
-    return f"{every[-1].checkpoint} {_sure(every[-1])}: {_figures(every[-1])}{base}. {_neurons(every[-1])}"
+    return f"{every[-1].checkpoint} {_sure(every[-1])}: {_figures(every[-1])}{base}."
+
+
+def neuron_conclusion(every: Sequence[Confidence]) -> str:
+    """Whether the last of some checkpoints has neurons that regulate how sure it is; empty of none."""
+    return _neurons(every[-1]) if every else ""
 
 
 def _sure(of: Confidence) -> str:

@@ -88,6 +88,8 @@ class Confidence:
     sets: NeuronFigures
     calibration: Calibration
     details: Mapping[str, Any]
+    #: Where the checkpoint stands in the path of training, by which it is coloured as its stage is.
+    place: int = 0
 
     @property
     def checkpoint(self) -> str:
@@ -258,7 +260,7 @@ def load_confidence(path: Path) -> Confidence:
 def stored_confidence(family: Family, checkpoint: str) -> Confidence | None:
     """What was measured on a checkpoint of a family, None where nothing was. Raises StoreError for a file that cannot be used."""
     path = store.find_artefact(family.places, checkpoint, NEURON_SET_KIND, CONFIDENCE_NAME)
-    return load_confidence(path) if path is not None else None
+    return replace(load_confidence(path), place=len(family.path(checkpoint)) - 1) if path is not None else None
 
 
 def _measured(found: Mapping[str, NeuronFigures], name: str) -> Measured:

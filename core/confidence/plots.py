@@ -6,8 +6,12 @@ import math
 from collections.abc import Sequence
 
 from core.confidence.confidence import Confidence
-from core.display.svg import COLOURS, DASHES, MARK, MARKS, PALE, SHEET, Axis, Plot
+from core.display.palette import stage_hue
+from core.display.svg import DASHES, MARK, MARKS, PALE, SHEET, Axis, Plot
 from core.util.figures import digits_text, figure_text
+
+#: The line of those that are as sure as they are right; grey is pretraining's.
+_EVEN = "#1a1a1a"
 
 
 def neuron_plot(of: Confidence, size: tuple[int, int] = SHEET) -> str:
@@ -43,10 +47,10 @@ def neuron_plot(of: Confidence, size: tuple[int, int] = SHEET) -> str:
 def reliability_plot(every: Sequence[Confidence], size: tuple[int, int] = SHEET) -> str:
     """How often checkpoints are right against how sure they are, with 95 % intervals; calibrated ones lie on the dashed line."""
     plot = Plot("Calibration", Axis("how sure", 0.5, 1.0), Axis("right", 0.0, 1.0), size=size)
-    plot.line([(0.5, 0.5), (1.0, 1.0)], PALE, "5 4", "as sure as right")
-    plot.legend.append(("as sure as right", PALE, "╌"))
+    plot.line([(0.5, 0.5), (1.0, 1.0)], _EVEN, "5 4", "as sure as right")
+    plot.legend.append(("as sure as right", _EVEN, "╌"))
     for place, of in enumerate(every):
-        colour, mark = COLOURS[place % len(COLOURS)], tuple(MARKS)[place % len(MARKS)]
+        colour, mark = stage_hue(of.place), tuple(MARKS)[place % len(MARKS)]
         shift = 0.002 * (place - (len(every) - 1) / 2)
         bins = of.calibration.bins
         dash = DASHES[place % len(DASHES)]

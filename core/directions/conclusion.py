@@ -89,16 +89,31 @@ def _breaks(known: dose_response.Dose) -> str:
 
 
 def shelf_conclusion(cards: Mapping[str, Card], checkpoint: str) -> str:
-    """What a checkpoint has learnt by now, in one sentence."""
+    """What a checkpoint has learnt by now, in one sentence; what moves nothing is not counted among what steers it."""
     if not cards:
         return f"{checkpoint} has no direction yet: take one from the shelf, or write one word."
-    quick = [name for name, card in cards.items() if card.details.get("effort") == QUICK.name]
-    partly = [name for name, card in cards.items() if name not in quick and card.details.get("unfinished")]
-    count = f"{len(cards)} direction{'s' * (len(cards) != 1)}"
+    idle = [name for name, card in cards.items() if _moves_nothing(card)]
+    use = {name: card for name, card in cards.items() if name not in idle}
+    nothing = f"{_listed(idle)} {'has' if len(idle) == 1 else 'have'} no effect that was measured"
+    if not use:
+        return f"Nothing steers {checkpoint} yet: {nothing}. Take one from the shelf, or write one word."
+    quick = [name for name, card in use.items() if card.details.get("effort") == QUICK.name]
+    partly = [name for name, card in use.items() if name not in quick and card.details.get("unfinished")]
+    count = f"{len(use)} direction{'s' * (len(use) != 1)}"
     said = [
-        f"; {' and '.join(names[:3])}{' and others' * (len(names) > 3)} {how}"
+        f"; {_listed(names)} {how}"
         for names, how in ((quick, "not measured yet"), (partly, "measured in part"))
         if names
     ]
-    rest = "".join(said) or ", all of them measured"
-    return f"{checkpoint} can be steered by {count}: {', '.join(cards)}{rest}."
+    rest = "".join(said) or (", measured" if len(use) == 1 else ", all of them measured")
+    return f"{checkpoint} can be steered by {count}: {', '.join(use)}{rest}{f'; {nothing}' if idle else ''}."
+
+
+def _moves_nothing(card: Card) -> bool:
+    """Whether it was measured, and no strength does anything."""
+    known = dose_response.stored_dose_response(card.details)
+    return known is not None and known.useful is None
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f"{' and '.join(names[:3])}{' and others' * (len(names) > 3)}"

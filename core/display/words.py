@@ -78,6 +78,8 @@ WORDS: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("came with", "How much likelier something became from the checkpoint before a stage to the one after it."),
         ("interaction", "What the stages' effects leave over of the whole change."),
         ("Transfer", "Whether a direction that was learnt on one checkpoint works on another."),
+        ("works, in part, no", "Whether a direction does on another model as much as that one's own, something, or no more than nothing."),
+        ("not decided", "The counts are too few to tell whether it works as well."),
         ("NIE", "Normalised indirect effect: how far a push moves a verdict, of the way that it could."),
         ("ceiling, null", "What a perfect match would reach with so few examples, and what unrelated things reach."),
         ("Inspect", "Where a model keeps what it knows, and how sure of itself it is."),

@@ -27,7 +27,7 @@ from core.engine.allowance import Allowance, allowed
 from core.engine.catalogue import Catalogue
 from core.engine.chats import kept_chats
 from core.engine.family_desk import FamilyDesk
-from core.engine.job_list import Errands, JobLine, job_lines
+from core.engine.job_list import Errands, JobLine, end_job, job_lines
 from core.engine.jobs import Job, JobView, MapJob, Offer, Watched, half_measured, learnable
 from core.engine.raw_prompts import RawPrompts
 from core.engine.run import Run
@@ -248,8 +248,15 @@ class Engine(FamilyDesk, EngineThread["Worker"]):
 
     def jobs(self) -> tuple[JobLine, ...]:
         """Everything that goes on now, for whichever chat or tab: what runs, then what waits and for what."""
+        return job_lines(self.status.runs, self._begun())
+
+    def end_job(self, key: str) -> bool:
+        """End one of :meth:`jobs` by its key at its next slice; False where it is none of those begun here, or over."""
+        return end_job(self._begun(), key)
+
+    def _begun(self) -> list[Watched[Any]]:
         begun: list[Watched[Any]] = [*self._errands.all(), *self._jobs.copy().values(), *self._maps.copy().values()]
-        return job_lines(self.status.runs, [*begun, *self.transfers.all()])
+        return [*begun, *self.transfers.all()]
 
     def trace(self, order: MapRequest) -> MapJob:
         """Compute knowledge maps while nobody chats. What is being computed, or was, is given as it is.
@@ -279,6 +286,10 @@ class Engine(FamilyDesk, EngineThread["Worker"]):
     def traced(self, order: MapRequest) -> MapJob | None:
         """The maps of an order that was given before, while they are kept."""
         return self._maps.get(order)
+
+    def last_traced(self) -> MapJob | None:
+        """The maps that were asked for last, while they are kept."""
+        return next(reversed(self._maps.copy().values()), None)
 
     def cell_words(self, traced: Traced, shown: Map, layer: int, column: int) -> Words:
         """The words that a cell's residuals would say. Raises TillerError."""

@@ -14,14 +14,13 @@ from pathlib import Path
 from core.artefacts import store
 from core.errors import TillerError
 from core.families import registry
-from core.families.checkpoint import Checkpoint, Family
-from core.models import adhoc_family, gguf_model, memory, placement
+from core.families.checkpoint import Checkpoint, Family, Package
+from core.models import adhoc_family, gguf_model, memory, placement, wheels
 from core.models.account import MemoryAccount
 from core.models.at_hand import BYTES, local, parameter_count
 from core.models.load_errors import explained
 from core.models.own_sampling import own_sampling, sampling_said
 from core.models.placement import Placing
-from core.models.wheels import wanted
 from core.util.files import read_json, write_bytes
 from core.util.program import program
 
@@ -35,7 +34,8 @@ SHIPPED, OWN, CACHED, FAR = (
 @dataclass(frozen=True)
 class OpenableFamily:
     """Something that can be opened: ``text`` is what to type for it, ``group`` where it comes from, ``about`` its size and what is here;
-    ``converted`` says whether a converted copy of a GGUF file is kept, ``get`` how large the package is that its weights can be got from.
+    ``converted`` says whether a converted copy of a GGUF file is kept, ``get`` how large the package is that its weights can be got from,
+    ``fetched`` how much was got so and can be deleted; each is empty where there is nothing of the kind.
     """
 
     text: str
@@ -44,6 +44,7 @@ class OpenableFamily:
     about: str
     converted: bool = False
     get: str = ""
+    fetched: str = ""
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,25 @@ def forget_copies(text: str) -> str:
     return (
         f"The converted copy of {family.title} is deleted, and {freed} are free again; it is converted anew when it is opened, and what "
         "was learnt on it stays."
+    )
+
+
+def delete_download(text: str) -> str:
+    """Delete what was got of a family's weights from a package, with what it was converted to; says what was deleted. ``text`` is meant as
+    by :func:`open_choice`. What ships with Tiller and what lies elsewhere is none of it.
+
+    Raises:
+        TillerError: nothing of it was got so, or it cannot be removed.
+    """
+    family = _meant(text)
+    freed = sum(map(wheels.delete, _packages(family)))
+    if not freed:
+        raise TillerError(
+            f"Nothing of {family.title} was downloaded into Tiller's data folder, and nothing else is deleted here."
+        )
+    return (
+        f"What was downloaded of {family.title} is deleted, and {memory.size_in_words(freed)} are free again; it can be got again, and "
+        "what was learnt on it stays."
     )
 
 
@@ -208,9 +228,22 @@ def _of_family(name: str, group: str) -> OpenableFamily | None:
     except TillerError:
         # Its file cannot be read; `families` says so.
         return None
-    package = wanted(family)
+    package, fetched = wheels.wanted(family), sum(map(wheels.fetched_size, _packages(family)))
     size = memory.size_in_words(package.size) if package else ""
-    return OpenableFamily(name, family.title, group, _here(family), copies_kept(family) > 0, size)
+    got = memory.size_in_words(fetched) if fetched else ""
+    return OpenableFamily(name, family.title, group, _here(family), copies_kept(family) > 0, size, got)
+
+
+def _packages(family: Family) -> list[Package]:
+    return list(dict.fromkeys(each.package for each in family.checkpoints if each.package is not None))
+
+
+def _on_disk(family: Family) -> int:
+    """The bytes of all that is here of a family's weights, each file once."""
+    files = {path.resolve() for each in family.checkpoints for path in local(each).files}
+    fetched = [each.folder.resolve() for each in _packages(family) if each.fetched]
+    beside = [path for path in files if not any(path.is_relative_to(folder) for folder in fetched)]
+    return sum(path.stat().st_size for path in beside) + sum(map(wheels.fetched_size, _packages(family)))
 
 
 def _here(family: Family) -> str:
@@ -219,12 +252,12 @@ def _here(family: Family) -> str:
     size = parameter_count(here[-1].parameters) if here else family.parameters
     count = f"{len(found)} checkpoint{'s' * (len(found) != 1)}"
     missing = "" if len(here) == len(found) else "not downloaded" if not here else f"{len(here)} of them here"
-    copies = copies_kept(family)
-    if copies:
-        missing = f"{memory.size_in_words(copies)} converted"
+    copies, disk = copies_kept(family), _on_disk(family)
+    if copies and not any(each.fetched for each in _packages(family)):
+        missing, disk = f"{memory.size_in_words(copies)} converted", 0
     elif not here and any(gguf_model.origin_of(folder) for folder in _folders(family)):
         missing = "converted when it is opened"
-    return " · ".join(filter(None, (size, count, missing)))
+    return " · ".join(filter(None, (size, count, missing, f"{memory.size_in_words(disk)} on disk" if disk else "")))
 
 
 def _cached() -> Iterator[OpenableFamily]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from core.artefacts import store
 from core.artefacts.store import Card
 from core.chat import answers
 from core.chat.answers import Answer
@@ -34,6 +35,13 @@ class FamilyDesk:
     def family(self) -> Family:
         """The family, with what a person has made of its checkpoints by now."""
         return self._families.family
+
+    @property
+    def toy(self) -> bool:
+        """Whether the family's weights came with the program: so small that what a stranger would ask first is worked out unasked, and
+        beside it a real model is worth a word."""
+        final = self.family.final
+        return final.local and final.package is None and self.family.folder.parent == store.SHIPPED
 
     def stages(self, checkpoint: str = "") -> Path:
         """The training stages that led to a checkpoint (the final one, without a name). Raises StageError when there is only one."""

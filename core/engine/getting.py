@@ -103,6 +103,11 @@ class Fetching:
         """Whether it has ended, one way or the other."""
         return self.now.state != "coming"
 
+    @property
+    def ends(self) -> bool:
+        """Whether it was asked to end."""
+        return self._cancelled.is_set()
+
     def cancel(self) -> None:
         """Let it end soon; nothing of it stays."""
         self._cancelled.set()

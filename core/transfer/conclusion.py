@@ -2,34 +2,68 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from core.stats.rates import Rate, less
-from core.stats.verdicts import DOES_NOT, HOLDS, at_least
+from core.stats.verdicts import HOLDS, INCONCLUSIVE, at_least
 from core.transfer.checks import AS_WELL
 from core.transfer.report import Bounded, Cell, TransferReport
 from core.util.figures import figure_text
 
+#: What a direction of one checkpoint does on another, as a picture has it; a target's own is what the others are judged by.
+VerdictWord = Literal["works", "in part", "no", "not decided", "its own", "alone", "not measured"]
+
+
+def cell_verdict(report: TransferReport, source: str, target: str) -> tuple[VerdictWord, str]:
+    """The verdict on a cell in a word, and the count that it rests on, ``26 of 40``, or nothing; KeyError for a cell that is not there.
+
+    Of a target without a direction of its own there is nothing to judge by: what is done there stands *alone*.
+    """
+    cell, own = report.cell(source, target), report.cell(target, target) if target in report.sources else None
+    rate = _acts(cell)
+    if not cell.steered:
+        return "not measured", ""
+    if rate is None:
+        return "no", ""
+    count = f"{rate.hits} of {rate.n}"
+    if source == target:
+        return "its own", count
+    if own is None or (best := _acts(own)) is None:
+        return "alone", count
+    _, low, high = _less(cell) or less(rate, best)
+    state = at_least(low, high, -AS_WELL)
+    if state == INCONCLUSIVE:
+        return "not decided", count
+    # As well as one that does nothing is nothing, too.
+    if not _more(report, target, rate):
+        return "no", count
+    return "works" if state == HOLDS else "in part", count
+
 
 def transfer_conclusion(report: TransferReport, source: str, target: str) -> str:
     """Whether the direction of ``source`` does on ``target`` what the target's own does; KeyError for a cell that is not there."""
-    cell, own = report.cell(source, target), report.cell(target, target) if target in report.sources else None
+    cell, (word, _) = report.cell(source, target), cell_verdict(report, source, target)
     what = f"the {report.kind} direction of {source}"
     rate = _acts(cell)
-    if not cell.steered:
+    if word == "not measured":
         return f"Not measured yet: {what} points as {target}'s own does by a cosine of {figure_text(cell.cosine)}, and was not added to it."
     if rate is None:
         return f"No: {what} has so little in common with {target}'s own that it cannot be added as strongly."
     done = _did(report.kind, rate)
     plain = _plain(report, target)
-    if own is None or source == target or (best := _acts(own)) is None:
+    best = _acts(report.cell(target, target)) if target in report.sources else None
+    if best is None or word in ("its own", "alone"):
         return f"{_capital(what)}, added to {target}, {done}{plain}."
-    _, low, high = _less(cell) or less(rate, best)
-    state = at_least(low, high, -AS_WELL)
     beside = f"added to {target} it {done}, {target}'s own {best.hits} of {best.n}{plain}"
-    if state == HOLDS:
+    if word == "works":
         return f"Yes: {what} works on {target} as well as {target}'s own: {beside}."
-    if state == DOES_NOT:
-        return f"{'Only in part' if _more(report, target, rate) else 'No'}: {what} does less on {target} than {target}'s own: {beside}."
-    return f"Not decided: {what} may work on {target} as well as {target}'s own: {beside}."
+    if word == "not decided":
+        return f"Not decided: {what} may work on {target} as well as {target}'s own: {beside}."
+    if word == "no" and not _more(report, target, best):
+        return f"No: {what} does nothing on {target}, nor does {target}'s own: {beside}."
+    return (
+        f"{'Only in part' if word == 'in part' else 'No'}: {what} does less on {target} than {target}'s own: {beside}."
+    )
 
 
 def no_use(report: TransferReport, source: str, target: str) -> str:

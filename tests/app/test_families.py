@@ -119,7 +119,7 @@ def test_thirty_changes_of_family_leave_nothing_and_disturb_nobody(
     assert len(made) == 30
     assert not [each for each in made if each() is not None]
     assert list(pages.pages) == [engine.family.name]
-    assert not pages.forget_visits
+    assert not pages.visits
     assert engine.account.size == TINY, "the neighbour's model"
     events = list(neighbour)
     assert not [event for event in events if isinstance(event, Failed)]

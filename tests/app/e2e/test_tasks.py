@@ -18,6 +18,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from core.directions import controls, learn_replies, reply_rates
 from core.engine.engine import Engine
 from tests.support import tiny_models
+from tests.support.accessibility import Axe
 from tests.support.browser_server import Served, served
 from tests.support.waiting import PATIENCE
 
@@ -181,3 +182,56 @@ def test_send_a_friend_a_link_that_opens_the_same_live(
         page.reload()
         # To its end: while it is written, a slider would steer the rest of it.
         expect(answer(page, "dpo, plain")).to_contain_text("minutes.")
+
+
+#: Texts that can be seen and are cut: by their own edge, or by that of whatever holds them and does not scroll. Links to copy may be.
+CUT = """() => [...document.querySelectorAll("body *")].filter((each) => {
+  const box = each.getBoundingClientRect(), style = getComputedStyle(each);
+  const words = [...each.childNodes].some((one) => one.nodeType === 3 && one.textContent.trim()) || each.matches("input, select");
+  if (!words || box.width < 2 || !each.checkVisibility({ visibilityProperty: true }) || each.closest(".t-aloud")) return false;
+  if (each.scrollWidth > each.clientWidth + 1 && (each.matches("input") || ["hidden", "clip"].includes(style.overflowX))) return true;
+  for (let home = each.parentElement; home; home = home.parentElement) {
+    const how = getComputedStyle(home).overflowX;
+    if (["auto", "scroll"].includes(how)) return false;
+    if (["hidden", "clip"].includes(how) && box.right > home.getBoundingClientRect().right + 2) return true;
+  }
+  return box.right > innerWidth + 1;
+}).map((each) => each.value || each.textContent)"""
+
+
+@SIZES
+def test_every_tab_opens_with_what_it_comes_to_and_a_picture(
+    chromium: Browser, server: Served, width: int, height: int
+) -> None:
+    with stranger(chromium, server.address, width, height) as page:
+        axe = Axe(page)
+        conversation = page.locator(".t-columns")
+        if width > 600:
+            # Every row stands above it; a notice takes its room from these.
+            for notice in ("", "Something is wrong here, and this is what to do about it."):
+                page.evaluate("said => said && Tiller.tell('notice', said)", notice)
+                page.wait_for_function("document.querySelector('.t-columns').offsetHeight >= 400")
+        else:
+            expect(conversation).to_be_visible()
+        assert page.evaluate(CUT) == []
+        opening = {
+            "Blame": ("The safety stage taught it this", ".t-signed", 3),
+            "Transfer": ("Yes: the truth direction of base works on dpo", ".t-verdicts button", 16),
+            "Inspect": ("The steered model settles on “Sorry”", "svg[role=img]", 3),
+            "Library": ("dpo can be steered by 2 directions", ".t-direction svg", 8),
+        }
+        for name, (said, picture, count) in opening.items():
+            page.get_by_role("tab", name=name, exact=True).click()
+            pane = page.locator(f"#t-tab-{name.lower()}")
+            expect(pane.locator(".t-headline").first).to_contain_text(said)
+            expect(pane.locator(picture).locator("visible=true")).to_have_count(count)
+            if name == "Inspect":
+                headlines = pane.locator(".t-headline")
+                expect(headlines.nth(1)).to_contain_text("dpo is surer than it is right")
+                expect(headlines.nth(2)).to_contain_text("No neurons that regulate this were found")
+                expect(headlines.nth(3)).to_contain_text("base and dpo keep it in the same places")
+                expect(pane.locator("#t-maps .js-plotly-plot")).to_be_visible()
+            # What the sentence rests on is folded up.
+            assert pane.locator(".t-told table:not(.t-verdicts)").locator("visible=true").count() <= 2
+            assert page.evaluate(CUT) == []
+            axe.check(name, f"#t-tab-{name.lower()}")

@@ -74,9 +74,18 @@ def test_the_head_lists_what_goes_on_and_what_waits(chromium: Browser, server: S
     head.click()
     lines = screen.page.locator(".t-jobs li")
     assert lines.all_inner_texts() == [
-        "learning politeness on chat, 35 %, about 20 min\nTrying layer 3 at token -4.",
-        "measuring the transfer of truth, waits\nWaiting for the model.",
+        "learning politeness on chat, 35 %, about 20 min\nCancel\nTrying layer 3 at token -4.",
+        "measuring the transfer of truth, waits\nCancel\nWaiting for the model.",
     ]
+    # It is the same list in every tab, and ends the one that is meant.
+    screen.page.get_by_role("tab", name="Library", exact=True).click()
+    expect(head).to_be_visible()
+    head.click()
+    cancel = screen.page.get_by_role("button", name="Cancel measuring the transfer of truth")
+    cancel.click()
+    expect(cancel).to_be_disabled()
+    expect(lines.nth(1)).to_contain_text("It is being cancelled.")
+    assert [job.cancelled.is_set() for job in (learning, waiting)] == [False, True]
     for job in (learning, waiting):
         job.publish("done", "Done.")
     expect(screen.page.locator(".t-jobs")).to_be_hidden()

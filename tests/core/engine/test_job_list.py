@@ -9,9 +9,10 @@ import pytest
 
 from core.engine.allowance import VisitorAllowance, WaitingLine
 from core.engine.engine import CONFIDENCE, Engine
-from core.engine.job_list import Errands, JobLine, job_lines
+from core.engine.job_list import Errands, JobLine, end_job, job_lines
 from core.engine.jobs import Job, MapJob
 from core.engine.run import ANSWERING
+from core.errors import TillerError
 from core.knowledge.maps import MapRequest
 from core.util.progress import Step
 from tests.support.terminal import steerable
@@ -58,6 +59,42 @@ def test_an_errand_stands_there_from_its_first_slice_to_its_end() -> None:
     next(left)
     left.close()
     assert errands.all() == ()
+
+
+def test_what_a_person_waits_for_can_be_ended_from_the_list() -> None:
+    errands, closed = Errands(), list[bool]()
+
+    def work() -> Generator[Step, None, str]:
+        try:
+            yield Step(1, "Asking dpo.")
+            yield Step(1, "Asking sft.")
+        finally:
+            closed.append(True)
+        return "found"
+
+    running = errands.run("finding out who", work())
+    next(running)
+    (line,) = job_lines((), errands.all())
+    assert not end_job(errands.all(), "another")
+    assert end_job(errands.all(), line.key)
+    assert job_lines((), errands.all())[0].ends
+    with pytest.raises(TillerError, match="cancelled in the list"):
+        next(running)
+    assert closed == [True]
+    assert errands.all() == ()
+    assert not end_job(errands.all(), line.key), "what is over cannot be ended"
+
+
+def test_an_engine_ends_what_was_begun_there_alone(tmp_path: Path) -> None:
+    engine, other = (Engine(str(steerable(tmp_path / name))) for name in ("tiny", "small"))
+    learning, tracing = engine.learn("chat", ("truth",)), engine.trace(MapRequest(("chat",), set="cities"))
+    keys = [each.key for each in engine.jobs()]
+    assert keys == [learning.key, tracing.key]
+    assert not other.end_job(keys[0])
+    assert engine.end_job(keys[1])
+    assert [each.cancelled.is_set() for each in (learning, tracing)] == [False, True]
+    for each in (engine, other):
+        each.close()
 
 
 def test_measuring_confidence_is_another_job_than_learning_and_cancels_alone(tmp_path: Path) -> None:

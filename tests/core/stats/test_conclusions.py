@@ -8,16 +8,20 @@ from dataclasses import replace
 import pytest
 
 from core.artefacts.store import Card
-from core.confidence.conclusion import confidence_conclusion
+from core.confidence.conclusion import calibration_conclusion, confidence_conclusion, neuron_conclusion
 from core.confidence.confidence import stored_confidence
+from core.confidence.plots import reliability_plot
 from core.directions import library
 from core.directions.conclusion import direction_conclusion, first_recipe, shelf_conclusion
+from core.display.lenses import Lens
+from core.display.palette import legend, stage_hue
 from core.families import registry
 from core.families.checkpoint import Family
+from core.families.stages import stage_path
 from core.knowledge.conclusion import lens_conclusion, map_conclusion
 from core.knowledge.maps import Comparison, Map, MapRequest, Traced, Words, minus
 from core.transfer import report as transfers
-from core.transfer.conclusion import no_use, transfer_conclusion
+from core.transfer.conclusion import cell_verdict, no_use, transfer_conclusion
 from core.transfer.report import TransferReport
 
 NAN = math.nan
@@ -58,6 +62,29 @@ def test_a_transfer_is_told_in_counts_beside_the_targets_own(skiff: Family) -> N
     said = transfer_conclusion(carried, "skiff-small/dpo", "dpo")
     assert said.startswith("No: the refusal direction of skiff-small/dpo does less on dpo than dpo's own")
     assert f"it refuse {few} of 40 harmless requests, dpo's own {own} of 40" in said
+
+
+def test_every_cell_has_a_verdict_in_a_word_and_its_count(skiff: Family) -> None:
+    refusal, truth = report(skiff, "refusal"), report(skiff, "truth")
+    own = refusal.cell("dpo", "dpo").added["norm"].counts["refuses"]
+    assert cell_verdict(refusal, "dpo", "dpo") == ("its own", f"{own} of 40")
+    assert cell_verdict(refusal, "base", "dpo")[0] == "no"
+    assert cell_verdict(refusal, "dpo", "sft")[0] == "not decided"
+    assert cell_verdict(truth, "base", "dpo") == ("works", "81 of 81")
+    assert cell_verdict(report(skiff, "truth", "skiff-small"), "skiff-small/dpo", "dpo")[0] == "in part"
+    # As well as one that does nothing itself is no success.
+    assert cell_verdict(refusal, "dpo", "base") == ("no", "0 of 40")
+    assert transfer_conclusion(refusal, "dpo", "base").startswith(
+        "No: the refusal direction of dpo does nothing on base, nor does base's own: added to base it makes it refuse 0 of 40"
+    )
+    details = refusal.card.details
+    lacking = replace(
+        refusal,
+        card=replace(
+            refusal.card, details={**details, "cells": [{**each, "steered": False} for each in details["cells"]]}
+        ),
+    )
+    assert cell_verdict(lacking, "base", "dpo") == ("not measured", "")
 
 
 def test_a_cell_that_cannot_be_tried_says_why(skiff: Family) -> None:
@@ -101,7 +128,15 @@ def test_what_was_not_measured_is_said_not_to_be(skiff: Family) -> None:
     assert shelf_conclusion({"refusal": partly}, "dpo") == (
         "dpo can be steered by 1 direction: refusal; refusal measured in part."
     )
-    assert shelf_conclusion({"refusal": refusal}, "dpo").endswith("refusal, all of them measured.")
+    assert shelf_conclusion({"refusal": refusal}, "dpo").endswith("refusal, measured.")
+    # What was measured and moves nothing steers nothing: base refuses no more at any strength.
+    base = card(skiff, "shipped/base/direction.refusal")
+    assert shelf_conclusion({"refusal": base}, "base") == (
+        "Nothing steers base yet: refusal has no effect that was measured. Take one from the shelf, or write one word."
+    )
+    assert shelf_conclusion({"refusal": refusal, "truth": base}, "dpo") == (
+        "dpo can be steered by 1 direction: refusal, measured; truth has no effect that was measured."
+    )
     # A direction that shuffled labels would give, too, is told as one once it is measured, too.
     chance = replace(refusal, details={**refusal.details, "best_of_many": {"observed": 0.6, "p": 0.48, "places": 8}})
     assert direction_conclusion(chance).endswith("It tells its examples apart no better than chance (p 0.48).")
@@ -114,7 +149,25 @@ def test_confidence_is_told_as_how_sure_and_how_often_right(skiff: Family) -> No
         f"dpo is surer than it is right: 92 % sure on average, right in {right} of 240 judgements (base: "
         in confidence_conclusion(every)
     )
-    assert confidence_conclusion([]) == ""
+    assert confidence_conclusion([]) == calibration_conclusion([]) == neuron_conclusion([]) == ""
+    assert confidence_conclusion(every) == f"{calibration_conclusion(every)} {neuron_conclusion(every)}"
+
+
+def test_a_stage_has_the_colour_in_a_drawing_that_it_has_in_blame(skiff: Family) -> None:
+    every = [found for name in ("base", "dpo") if (found := stored_confidence(skiff, name))]
+    drawn = reliability_plot(every)
+    places = [len(skiff.path(name)) - 1 for name in ("base", "dpo")]
+    assert [each.place for each in every] == places == [0, 3]
+    path = stage_path(skiff)
+    lens = Lens(
+        "blame", "blame", "", "stages", 0.0, 1.0, "", stages=tuple((each.letter, each.name) for each in path.stages)
+    )
+    for place, (hue, label) in enumerate(legend(lens)):
+        # On paper the legend's colour is the stage's own, a little paler.
+        full = [int(stage_hue(place)[at : at + 2], 16) for at in (1, 3, 5)]
+        assert [int(hue[at : at + 2], 16) for at in (1, 3, 5)] == [round(255 + (each - 255) * 0.85) for each in full]
+        assert label == f"{path.stages[place].letter} {path.stages[place].name}"
+        assert (stage_hue(place) in drawn) == (place in places)
 
 
 def traced(low: float, high: float) -> Traced:
