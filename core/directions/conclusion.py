@@ -92,12 +92,12 @@ def shelf_conclusion(cards: Mapping[str, Card], checkpoint: str) -> str:
     """What a checkpoint has learnt by now, in one sentence."""
     if not cards:
         return f"{checkpoint} has no direction yet: take one from the shelf, or write one word."
-    quick = [name for name, card in cards.items() if card.details.get("effort") == QUICK.name]
-    partly = [name for name, card in cards.items() if name not in quick and card.details.get("unfinished")]
+    bare = [name for name, card in cards.items() if dose_response.stored_dose_response(card.details) is None]
+    partly = [name for name, card in cards.items() if name not in bare and card.details.get("unfinished")]
     count = f"{len(cards)} direction{'s' * (len(cards) != 1)}"
     said = [
         f"; {' and '.join(names[:3])}{' and others' * (len(names) > 3)} {how}"
-        for names, how in ((quick, "not measured yet"), (partly, "measured in part"))
+        for names, how in ((bare, "not measured yet"), (partly, "measured in part"))
         if names
     ]
     rest = "".join(said) or ", all of them measured"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterable
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from core.engine.jobs import JobView, MapView, View, Watched
+from core.errors import TillerError
 from core.util.figures import percent_text
 from core.util.progress import Step, duration
 
@@ -27,6 +28,8 @@ class JobLine:
     sentence: str = ""
     #: Whether it is a chat that is being answered, or something that is found out for one.
     chat: bool = False
+    #: Ends it at its next slice; what was found out so far stays where it is kept. A chat is ended where it is answered.
+    stop: Callable[[], None] | None = field(default=None, compare=False, repr=False)
 
     @property
     def short(self) -> str:
@@ -43,7 +46,11 @@ class Errands:
         self._gate = threading.Lock()
 
     def run(self, title: str, work: Generator[Step, None, _T]) -> Generator[Step, None, _T]:
-        """The same work; it stands in the list from its first slice to its end, however it ends."""
+        """The same work; it stands in the list from its first slice to its end, however it ends.
+
+        Raises:
+            TillerError: it was cancelled from the list.
+        """
         job: Watched[View] = Watched(View(), title)
         with self._gate:
             self._present.append(job)
@@ -54,6 +61,8 @@ class Errands:
                 except StopIteration as stop:
                     found: _T = stop.value
                     return found
+                if job.cancelled.is_set():
+                    raise TillerError(f"{title[:1].upper()}{title[1:]} was cancelled.")
                 job.publish("running", step.sentence)
                 yield step
         finally:
@@ -74,14 +83,14 @@ def job_lines(answering: Iterable[str], jobs: Iterable[Watched[Any]]) -> tuple[J
         JobLine(kind + (f" ({count} at once)" if count > 1 else ""), chat=True) for kind in dict.fromkeys(kinds)
         for count in [kinds.count(kind)]
     ]  # fmt: skip
-    found = [_line(job.title, job.view) for job in jobs if not job.view.over]
+    found = [_line(job.title, job.view, job.cancel) for job in jobs if not job.view.over]
     return (*chats, *sorted(found, key=lambda line: line.waits))
 
 
-def _line(title: str, view: View) -> JobLine:
+def _line(title: str, view: View, stop: Callable[[], None]) -> JobLine:
     part, left = None, None
     if isinstance(view, JobView):
         part, left = view.part, view.left
     elif isinstance(view, MapView):
         part, left = view.traced.part, view.traced.left
-    return JobLine(title, view.state == "waiting", part, left, view.sentence)
+    return JobLine(title, view.state == "waiting", part, left, view.sentence, stop=stop)

@@ -32,7 +32,6 @@ from tui.app import TillerApp
 from tui.dialogs.dialogs import TextDialog
 from tui.text import one_line, shown
 from tui.themes import CHOICES
-from tui.widgets.examples import Chip
 from tui.widgets.slider import Slider, SliderFace
 from tui.widgets.wrapping import answer_cells, wrap
 
@@ -82,27 +81,6 @@ async def test_nothing_overlaps_and_nothing_is_cut_off_and_columns_stand_side_by
                 assert left.y == right.y
             if size[0] == 80:
                 assert (left.x, left.bottom <= right.y) == (right.x, True)
-
-
-async def test_at_eighty_columns_every_example_and_the_chosen_lens_are_to_be_seen() -> None:
-    async with running(Path("skiff"), size=(80, 24)) as (app, pilot):
-        chips = list(app.chat.chips.query(Chip))
-        assert [chip.example.title for chip in chips] == [each.title for each in app.engine.family.examples]
-        await until(pilot, lambda: all(app.screen.region.contains_region(chip.region) for chip in chips))
-        assert all(chip.region.width >= 10 for chip in chips)
-        for _ in app.chat.model.lens_choice()[0]:
-            lens = app.chat.model.lens_choice()[0][app.chat.model.lens_choice()[1]]
-            await until(pilot, lambda title=lens.title: title in str(app.chat.legend.render()))
-            first, last = app.chat.legend._spots[app.chat.model.lens_choice()[1]]
-            assert str(app.chat.legend.render())[first:last] == f" {lens.title} "
-            assert cell_len(str(app.chat.legend.render())) <= app.chat.legend.content_size.width
-            await pilot.press("ctrl+t")
-            await pilot.pause()
-        await pilot.resize_terminal(160, 40)
-        await until(pilot, lambda: all(chip.region.width == cell_len(chip.example.title) + 2 for chip in chips))
-
-
-# ------------------------------------------------------------------------------------------------------------ themes
 
 
 async def test_every_theme_draws_and_is_kept(family: Path) -> None:

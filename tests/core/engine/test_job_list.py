@@ -12,6 +12,7 @@ from core.engine.engine import CONFIDENCE, Engine
 from core.engine.job_list import Errands, JobLine, job_lines
 from core.engine.jobs import Job, MapJob
 from core.engine.run import ANSWERING
+from core.errors import TillerError
 from core.knowledge.maps import MapRequest
 from core.util.progress import Step
 from tests.support.terminal import steerable
@@ -94,3 +95,32 @@ def test_what_waits_says_for_what(tmp_path: Path) -> None:
     jobs[0].whose = VisitorAllowance(60.0, WaitingLine())
     worker.learn(Job("base", ("truth",)), engine.family)
     assert jobs[2].view.sentence == "1 before you."
+
+
+def test_what_is_in_the_list_can_be_ended_from_it(tmp_path: Path) -> None:
+    errands, closed = Errands(), []
+
+    def work() -> Generator[Step, None, str]:
+        try:
+            while True:
+                yield Step(1, "Asking dpo.")
+        finally:
+            closed.append(True)
+
+    running = errands.run("finding out who", work())
+    next(running)
+    (line,) = job_lines([], errands.all())
+    assert line.stop is not None
+    line.stop()
+    with pytest.raises(TillerError, match=r"^Finding out who was cancelled\.$"):
+        next(running)
+    assert (closed, errands.all()) == ([True], ())
+    engine = Engine(str(steerable(tmp_path / "tiny")))
+    learning = engine.learn("chat", ("truth",))
+    (line,) = engine.jobs()
+    assert line.stop is not None
+    line.stop()
+    assert learning.cancelled.is_set()
+    engine.close()
+    # How a chat is ended, only who answers it knows.
+    assert job_lines([ANSWERING], [])[0].stop is None
