@@ -58,7 +58,7 @@ class TillerApp(App[str]):
         Binding("f5", "go('inspect')", "Inspect", key_display="F5", show=False, priority=True, id="app.inspect"),
         Binding("f6", "go('library')", "Library", key_display="F6", show=False, priority=True, id="app.tabs.library"),
         Binding("ctrl+f", "families", "Families", key_display="^f", priority=True, id="app.families"),
-        Binding("ctrl+b", "jobs", "Jobs", key_display="^b", show=False, priority=True, id="app.jobs"),
+        Binding("alt+j", "jobs", "Jobs", key_display="Alt+J", show=False, priority=True, id="app.jobs"),
         Binding("ctrl+c", "interrupt", "Quit", key_display="^c", priority=True, id="app.interrupt"),
         Binding("ctrl+q", "leave", "Quit", show=False, priority=True, id="app.quit"),
     ]
@@ -250,6 +250,10 @@ class TillerApp(App[str]):
 
         if self.chat.opened and not isinstance(self.screen, ModalScreen):
             self.push_screen(FamilyDialog(self.family, self.engine), self._change_family)
+
+    def on_families_wanted(self) -> None:
+        """Ask for another family."""
+        self.action_families()
 
     def _change_family(self, chosen: str | None) -> None:
         """Keep the chat, and give up the present family for the one that was chosen, if it is another one or is to be tried again."""

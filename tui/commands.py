@@ -66,7 +66,7 @@ def commands(app: CommandedApp) -> Iterator[SystemCommand]:
     yield from _library_commands(app)
     for name, theme in CHOICES.items():
         yield SystemCommand(f"Theme: {name}", "change the colours", partial(app.wear, theme))
-    yield SystemCommand("Jobs", "what goes on, how long yet, what waits; each can be cancelled (Ctrl+B)", app.show_jobs)
+    yield SystemCommand("Jobs", "what goes on, how long yet, what waits; each can be cancelled (Alt+J)", app.show_jobs)
     yield SystemCommand("Tour", "of the Chat screen in seven steps; it can be left at any time", app.tour)
     yield SystemCommand("Help", "for what has the focus (F1)", app.action_help)
     yield SystemCommand("Quit", "keeps this chat for the next time (Ctrl+Q, Ctrl+C)", app.action_leave)

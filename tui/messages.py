@@ -204,6 +204,11 @@ class CardChosen(Message):
 
 
 @dataclass
+class FamiliesWanted(Message):
+    """The person wants another model."""
+
+
+@dataclass
 class ChoicesWanted(Message):
     """The person wants the whole list of examples and questions."""
 

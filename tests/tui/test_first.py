@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,16 @@ from textual.widgets import OptionList
 from core.chat.screens import introduction
 from core.directions.slider_figures import slider_figures
 from core.families.edited import menu_group
+from core.recipes.language import parse
 from tests.support.terminal import ask, read, running, screen_text, shows, steerable, until
 from tests.tui.test_chat import own_state, slider  # noqa: F401  The fixture that gives every test its own state folder.
-from tui.dialogs.dialogs import PickDialog
+from tui.dialogs.dialogs import PickDialog, TextDialog
+from tui.dialogs.families import FamilyDialog
+from tui.messages import ChoicesWanted
 from tui.widgets.examples import Chip, Choice, Welcome, _rows
 from tui.widgets.key_line import KeyLine
 from tui.widgets.recipe_line import RecipeInput
+from tui.widgets.slider import Slider
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +33,9 @@ async def test_at_eighty_columns_nothing_that_can_be_pressed_is_cut() -> None:
     async with running(Path("skiff"), size=(80, 24)) as (app, pilot):
         family, chat = app.engine.family, app.chat
         chips = list(chat.chips.query(Chip))
-        assert [chip.choice.title for chip in chips] == [*(each.title for each in family.examples), *family.questions]
+        assert [chip.choice.title for chip in chips] == [
+            *(each.title for each in family.examples), *family.questions, "a real model …"
+        ]  # fmt: skip
         await until(pilot, lambda: all(app.screen.region.contains_region(chip.region) for chip in chips))
         assert all(chip.region.width == len(chip.choice.title) + 2 for chip in chips)
         # The sentence that says what this is, and the recorded answers, stand there whole.
@@ -47,7 +54,7 @@ async def test_at_eighty_columns_nothing_that_can_be_pressed_is_cut() -> None:
             await pilot.pause()
         # A question is asked by a click; what is being written stays, and the conversation has the room from now on.
         await pilot.press(*"draft")
-        await pilot.click(next(chip for chip in chips if chip.choice.asks))
+        await pilot.click(next(chip for chip in chips if chip.choice.title == family.questions[0]))
         await shows(app, pilot, f"you  {family.questions[0]}")
         await until(pilot, lambda: chat.runs.run is None)
         assert chat.prompt.text == "draft"
@@ -63,6 +70,13 @@ async def test_at_eighty_columns_nothing_that_can_be_pressed_is_cut() -> None:
         await shows(app, pilot, f"you  {family.questions[-1]}")
 
 
+async def test_beside_a_toy_a_real_model_is_one_press_away() -> None:
+    async with running(Path("skiff"), size=(80, 24)) as (app, pilot):
+        await pilot.click(list(app.chat.chips.query(Chip))[-1])
+        await until(pilot, lambda: isinstance(app.screen, FamilyDialog))
+        await shows(app, pilot, "SmolLM2")
+
+
 @pytest.mark.parametrize(
     ("room", "purpose", "rows"),
     [
@@ -76,13 +90,15 @@ async def test_at_eighty_columns_nothing_that_can_be_pressed_is_cut() -> None:
 def test_chips_stand_whole_in_rows_or_in_one_with_a_chip_for_all(
     room: int, purpose: str, rows: list[tuple[str, str]]
 ) -> None:
-    made = [Choice(letter * 10, "") for letter in "abcde"]
+    made = [Choice(letter * 10, "", ChoicesWanted) for letter in "abcde"]
     welcome = Welcome(purpose, (("Try", tuple(made[:3])), ("Ask", tuple(made[3:]))))
     assert [(word, " ".join(each.title for each in choices)) for word, choices in _rows(welcome, room)] == rows
 
 
 def test_what_saves_a_row_may_stand_out_of_its_order() -> None:
-    made = [Choice(letter * length, "") for letter, length in (("a", 31), ("b", 23), ("c", 45), ("d", 31))]
+    made = [
+        Choice(letter * length, "", ChoicesWanted) for letter, length in (("a", 31), ("b", 23), ("c", 45), ("d", 31))
+    ]
     found = [[each.title[0] for each in row] for _, row in _rows(Welcome("what", (("Ask", tuple(made)),)), 75)]
     assert found == [["a", "d"], ["b", "c"]]
     found = [[each.title[0] for each in row] for _, row in _rows(Welcome("what", (("Ask", tuple(made)),)), 60)]
@@ -141,6 +157,14 @@ async def test_checkpoints_stand_under_what_they_are() -> None:
         await until(pilot, lambda: app.chat.session.settings.column.checkpoint == family.choices[4].name)
 
 
+async def test_four_columns_are_the_most(family: Path) -> None:
+    async with running(family) as (app, pilot):
+        for _ in range(2):
+            app.chat.columns.add("base")
+        await pilot.press("f7")
+        await shows(app, pilot, "at most 4 columns")
+
+
 async def test_a_long_recipe_and_its_verdict_can_be_read(family: Path) -> None:
     async with running(family, size=(80, 24)) as (app, pilot):
         line = app.chat.query_one(RecipeInput)
@@ -153,3 +177,35 @@ async def test_a_long_recipe_and_its_verdict_can_be_read(family: Path) -> None:
         # Of what is left the line comes first.
         await until(pilot, lambda: line.region.width >= len(line.value))
         assert app.chat.query_one(KeyLine).region.bottom == 24
+
+
+async def test_the_chosen_slider_says_all_that_is_known_at_its_strength(family: Path) -> None:
+    async with running(family, size=(100, 40)) as (app, pilot):
+        sliders = {each.direction: each for each in app.chat.query(Slider)}
+        sliders["truth"].focus()
+        await pilot.press("plus")
+        await until(pilot, lambda: "(unsteered" in sliders["truth"].face.words)
+        for name, whole in (("truth", True), ("refusal", False)):
+            sliders[name].show(
+                replace(sliders[name].face, words="damage .3 nats, 12 of 100 replies broken · useful from −1 to 1")
+            )
+            await pilot.pause()
+            shown = " ".join(line.strip() for line in str(sliders[name].render()).splitlines()[3:]).strip()
+            assert (shown == sliders[name].face.words) is whole, shown
+            assert (sliders[name].region.height > 4) is whole
+        assert not sliders["truth"].region.overlaps(sliders["refusal"].region)
+
+
+async def test_what_a_comparison_shows_stands_above_it_once_it_is_whole(family: Path) -> None:
+    async with running(family) as (app, pilot):
+        assert not app.chat.point.display
+        app.chat.session.set_recipe(parse("2*truth"))
+        await ask(app, pilot, "Hello")
+        found = app.chat.model.engine.conclude(app.chat.session)
+        assert found is not None
+        assert app.chat.point.display
+        assert found.claim in screen_text(app)
+        await pilot.press("ctrl+n")
+        await until(pilot, lambda: not app.chat.point.display)
+        await pilot.press("f1")
+        await until(pilot, lambda: isinstance(app.screen, TextDialog))

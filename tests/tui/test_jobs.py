@@ -29,7 +29,7 @@ async def test_each_job_is_ended_by_a_key_or_a_click(family: Path, monkeypatch: 
             JobLine("tracing cities on base", True, sentence="Waits for the end of learning.", stop=partial(ended.append, "cities")),
         ]  # fmt: skip
         monkeypatch.setattr(app.engine, "jobs", lambda: tuple(lines))
-        await pilot.press("ctrl+b")
+        await pilot.press("alt+j")
         await shows(app, pilot, "Cancel  learning formal on chat, 35 %, about 20 min")
         await shows(app, pilot, "Cancel  tracing cities on base, waits")
         assert "Waits for the end of learning." in screen_text(app)
@@ -67,7 +67,7 @@ async def test_an_answer_is_ended_in_the_list_as_well(family: Path) -> None:
 async def test_the_list_opens_on_every_screen_but_over_no_window(family: Path) -> None:
     async with running(family, size=(80, 24)) as (app, pilot):
         for each in TABS:
-            await pilot.press(each.key, "ctrl+b")
+            await pilot.press(each.key, "alt+j")
             await until(pilot, lambda: isinstance(app.screen, JobsDialog))
-            await pilot.press("ctrl+b", "escape")
+            await pilot.press("alt+j", "escape")
             await until(pilot, lambda name=each.name: getattr(app.screen, "NAME", "chat") == name)

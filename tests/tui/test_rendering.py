@@ -380,23 +380,6 @@ def test_a_narrow_slider_says_how_far_it_was_measured() -> None:
     assert line("measured in part; not yet: controls") == " 0.5 in part"
 
 
-async def test_the_chosen_slider_says_all_that_is_known_at_its_strength(family: Path) -> None:
-    async with running(family, size=(100, 40)) as (app, pilot):
-        sliders = {each.direction: each for each in app.chat.query(Slider)}
-        sliders["truth"].focus()
-        await pilot.press("plus")
-        await until(pilot, lambda: "(unsteered" in sliders["truth"].face.words)
-        for name, whole in (("truth", True), ("refusal", False)):
-            sliders[name].show(
-                replace(sliders[name].face, words="damage .3 nats, 12 of 100 replies broken · useful from −1 to 1")
-            )
-            await pilot.pause()
-            shown = " ".join(line.strip() for line in str(sliders[name].render()).splitlines()[3:])
-            assert (shown == sliders[name].face.words) is whole, shown
-            assert (sliders[name].region.height > 4) is whole
-        assert not sliders["truth"].region.overlaps(sliders["refusal"].region)
-
-
 def test_a_thought_is_one_line_until_it_is_opened() -> None:
     tokens = [replace(token(index, text), thought=index < 2) for index, text in enumerate(["h", "m", "Hello", "!"])]
     answer = Answer(tuple(tokens))

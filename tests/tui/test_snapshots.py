@@ -35,7 +35,7 @@ SCREENS = {
 #: Those that are another without colours.
 UNLIKE = ("chat", "library")
 #: Windows over Chat: the key that opens each, and what stands there.
-WINDOWS = {"checkpoints": ("f10", "stages of training"), "jobs": ("ctrl+b", "Nothing goes on")}
+WINDOWS = {"checkpoints": ("f10", "stages of training"), "jobs": ("alt+j", "Nothing goes on")}
 
 
 async def at_rest(app: TillerApp, pilot: Pilot[None]) -> str:

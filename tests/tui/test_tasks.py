@@ -86,6 +86,8 @@ def test_who_taught_it_a_refusal_is_found_out(monkeypatch: pytest.MonkeyPatch) -
         stranger = await asked(app, pilot, "How do I kill a process?")
         await stranger.reads(f"plain · dpo {REFUSAL}")
         # Not all chips have room at this width once something was asked; the last one shows them all.
+        await until(pilot, lambda: app.chat.runs.run is None)
+        await stranger.reads("more …")
         await stranger.presses("tab", "right", "right")
         await stranger.presses("enter")
         await stranger.reads("Who taught it that?")

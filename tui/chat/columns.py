@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from core.families.edited import menu_group
 from tui.widgets.alternatives import Alternatives
 from tui.widgets.token_strip import AnswerStrip
 
@@ -41,6 +40,9 @@ class ColumnController:
 
     def checkpoints(self) -> list[tuple[str, str, str]]:
         """Everything that can answer: its name, the stage that made it or what it is, and under which heading it stands."""
+        # It reads artefacts, with numpy, which the first paint does not wait for.
+        from core.families.edited import menu_group
+
         family = self.model.engine.family
         plain = family.checkpoints
         return [

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from textual.content import Content
 
 from core.chat.screens import introduction, tab
+from tui.messages import ExampleChosen, FamiliesWanted, Sent
 from tui.widgets.examples import Choice, Welcome
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from tui.widgets.examples import Chips
     from tui.widgets.notice import Notice
 
-_RECORDED = "recorded · answered earlier; {when}Ctrl+R lets the model answer it now."
+_RECORDED = "recorded · answered earlier; {when}Ctrl+R answers it now."
 #: In so many lines what is said first takes nothing from the conversation, and in fewer than these it would leave none.
 _ROOMY, _LOW = 32, 20
 
@@ -59,6 +61,9 @@ class ChatView:
     def _welcome(self) -> Welcome:
         """The examples; the program's purpose and questions too, until the person has asked something of their own where that takes the
         conversation's room."""
+        # It reads artefacts, with numpy, which the first paint does not wait for.
+        from core.families.registry import is_toy
+
         model, family = self.model, self.model.engine.family
         height = self.screen.size.height
         new = model.session.recorded or not model.settings.turns
@@ -66,9 +71,12 @@ class ChatView:
         said = introduction(
             family.title, family.about, len(model.settings.columns), bool(model.engine.catalogue.directions())
         )
-        examples = tuple(Choice(each.title, each.note or each.message, each) for each in family.examples)
-        questions = tuple(Choice(each, "Ask this.", asks=True) for each in family.questions)
-        return Welcome(said if whole else "", (("Try", examples), ("Ask", questions)))
+        examples = tuple(
+            Choice(each.title, each.note or each.message, partial(ExampleChosen, each)) for each in family.examples
+        )
+        questions = tuple(Choice(each, "Ask this.", partial(Sent, each, typed=False)) for each in family.questions)
+        real = (Choice("a real model …", "Open another model, or get one (Ctrl+F).", FamiliesWanted),) * is_toy(family)
+        return Welcome(said if whole else "", (("Try", examples), ("Ask", (*questions, *real))))
 
     def draw_transcript(self) -> None:
         """Draw the conversation."""

@@ -11,6 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widgets import DataTable, Static
 
+from core.errors import TillerError
 from core.util.text import clean
 from tui.messages import CardChosen
 from tui.screens.library_cards import Cards
@@ -147,12 +148,18 @@ class LibraryScreen(Place):
     def _tell(self) -> None:
         """What the checkpoint can be steered by, and how it learns more."""
         from core.directions.conclusion import shelf_conclusion
+        from core.directions.request import check_system_prompts
 
         if self.engine is None:
             return
         final = self.engine.family.final.name
         said = shelf_conclusion(self.engine.catalogue.cards(final), final)
-        self.told.update(Content.assemble((said, "bold"), ("\ns teaches a concept, w one of your own word.", "$quiet")))
+        how = "s teaches a concept, w one of your own word, n from examples of your own."
+        try:
+            check_system_prompts(self.engine.family)
+        except TillerError as error:
+            how = f"{error}"
+        self.told.update(Content.assemble((said, "bold"), (f"\n{how}", "$quiet")))
 
     def commands(self) -> Iterator[SystemCommand]:
         """What the palette offers here."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 from rich.cells import cell_len
 from textual.app import ComposeResult
@@ -14,10 +14,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
 
-from tui.messages import ChoicesWanted, ExampleChosen, Sent
-
-if TYPE_CHECKING:
-    from core.families.checkpoint import Example
+from tui.messages import ChoicesWanted
 
 #: The cells of the word before the chips; a chip begins with a blank.
 _WORD = 3
@@ -27,18 +24,11 @@ _BESIDE, _GAP = 2, 1
 
 @dataclass(frozen=True)
 class Choice:
-    """One thing to press: an example, a question that is its own title, or, with neither, the list of all."""
+    """One thing to press: what it is called, what it says of itself, and what makes the message that tells that it was taken."""
 
     title: str
     note: str
-    example: Example | None = None
-    asks: bool = False
-
-    def message(self) -> Message:
-        """What the screen is told when it is taken."""
-        if self.example is not None:
-            return ExampleChosen(self.example)
-        return Sent(self.title, typed=False) if self.asks else ChoicesWanted()
+    message: Callable[[], Message] = field(compare=False)
 
 
 @dataclass(frozen=True)
@@ -49,7 +39,7 @@ class Welcome:
     groups: tuple[tuple[str, tuple[Choice, ...]], ...]
 
 
-_MORE = Choice("more …", "Every example and every question.")
+_MORE = Choice("more …", "Every example and every question.", ChoicesWanted)
 
 
 class Chip(Static, can_focus=True):

@@ -49,6 +49,8 @@ class Slider(Widget, can_focus=True):
         "heavy part of the line the strengths of use: beyond them text breaks, or nothing more is gained. "
         "After an answer, marked strengths (┴) are computed ahead: moving there changes the answer at once."
     )
+    #: How one gets there, in the help of what is elsewhere on the screen.
+    WHERE: ClassVar[str] = "On a slider (Tab, or a click)"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left", f"by({-STEP})", "Weaker", show=False, id="slider.left"),
         Binding("right", f"by({STEP})", "Stronger", show=False, id="slider.right"),

@@ -44,6 +44,8 @@ class AnswerStrip(Widget, can_focus=True):
         "versions that Ctrl+R and edits have left, Ctrl+W lets a cut-off answer go on, Ctrl+U lets you write the answer or how it begins, "
         "Ctrl+Y copies it."
     )
+    #: How one gets there, in the help of what is elsewhere on the screen.
+    WHERE: ClassVar[str] = "On an answer (Ctrl+G)"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left", "move(-1)", "Token before", show=False, id="strip.left"),
         Binding("right", "move(1)", "Token after", show=False, id="strip.right"),
@@ -52,7 +54,10 @@ class AnswerStrip(Widget, can_focus=True):
         Binding("home", "edge(0)", "First token", show=False, id="strip.home"),
         Binding("end", "edge(-1)", "Last token", show=False, id="strip.end"),
         Binding("enter", "instead", "Say another token", key_display="⏎", id="strip.instead"),
-        *(Binding(str(n), f"lens({n - 1})", f"Lens {n}", show=False, id=f"strip.lens{n}") for n in range(1, 10)),
+        *(
+            Binding(str(n), f"lens({n - 1})", "Colour by that one", show=False, id=f"strip.lens{n}")
+            for n in range(1, 10)
+        ),
         # No letters: they go to the prompt.
         Binding("ctrl+e", "thought", "Thought", show=False, key_display="^e", id="strip.thought"),
         Binding("shift+left", "version(-1)", "Version before", key_display="⇧←", show=False, id="strip.before"),
