@@ -28,7 +28,7 @@ TABS = (
 )  # fmt: skip
 
 
-def introduction(title: str, about: str, columns: int, steerable: bool) -> str:
+def what_this_is(title: str, about: str, columns: int, steerable: bool) -> str:
     """What somebody reads first: in one line what the program does with what is on the screen, and what the model is."""
     said = f" {title} is {about}" if about else ""
     if not steerable:

@@ -9,7 +9,7 @@ import pytest
 from rich.cells import cell_len
 from textual.widgets import OptionList
 
-from core.chat.screens import introduction
+from core.chat.screens import what_this_is
 from core.directions.slider_figures import slider_figures
 from core.families.edited import menu_group
 from core.recipes.language import parse
@@ -39,7 +39,7 @@ async def test_at_eighty_columns_nothing_that_can_be_pressed_is_cut() -> None:
         await until(pilot, lambda: all(app.screen.region.contains_region(chip.region) for chip in chips))
         assert all(chip.region.width == len(chip.choice.title) + 2 for chip in chips)
         # The sentence that says what this is, and the recorded answers, stand there whole.
-        said = introduction(family.title, family.about, 2, steerable=True)
+        said = what_this_is(family.title, family.about, 2, steerable=True)
         answers = [answer.text for answer in chat.session.answers.values()]
         assert len(answers) == 2
         for each in (said, *(chip.choice.title for chip in chips), *answers):
@@ -106,9 +106,9 @@ def test_what_saves_a_row_may_stand_out_of_its_order() -> None:
 
 
 def test_what_is_said_first_fits_what_is_there() -> None:
-    assert introduction("Tiny", "a toy.", 2, steerable=True).endswith("pushed along a direction. Tiny is a toy.")
-    assert introduction("Tiny", "", 1, steerable=True).endswith("with a slider: its answer turns.")
-    assert introduction("Tiny", "", 2, steerable=False).endswith("a ready concept of the Library takes seconds.")
+    assert what_this_is("Tiny", "a toy.", 2, steerable=True).endswith("pushed along a direction. Tiny is a toy.")
+    assert what_this_is("Tiny", "", 1, steerable=True).endswith("with a slider: its answer turns.")
+    assert what_this_is("Tiny", "", 2, steerable=False).endswith("a ready concept of the Library takes seconds.")
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
-from core.chat.screens import introduction, tab
+from core.chat.screens import tab, what_this_is
 from tui.messages import ExampleChosen, FamiliesWanted, Sent
 from tui.widgets.examples import Choice, Welcome
 
@@ -68,7 +68,7 @@ class ChatView:
         height = self.screen.size.height
         new = model.session.recorded or not model.settings.turns
         whole = height >= _ROOMY or (new and height >= _LOW)
-        said = introduction(
+        said = what_this_is(
             family.title, family.about, len(model.settings.columns), bool(model.engine.catalogue.directions())
         )
         examples = tuple(
