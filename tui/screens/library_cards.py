@@ -134,7 +134,7 @@ class Cards(ItemGrid):
             card = present.get(entry.key)
             if card is None:
                 card = DirectionCard(entry)
-                self.mount(card, **({"before": 0} if before is None else {"after": before}))  # type: ignore[arg-type]
+                self.mount(card, **({"before": 0} if before is None else {"after": before}))
             elif card.entry.card != entry.card:
                 card.draw(entry)
             before = card
