@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import sys
 import time
@@ -16,12 +15,12 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen, Screen
 
-from core.chat.session import Session
 from core.chat.settings import Settings
 from core.errors import TillerError
 from tui import state
 from tui.chat.screen import ChatScreen
 from tui.messages import EngineClosed, EngineOpened
+from tui.opening import first_chat, open_engine, state_name
 from tui.screens.screen import Place
 from tui.themes import CHOICES, DARK, LIGHT
 from tui.widgets.header import Header
@@ -29,11 +28,14 @@ from tui.widgets.header import Header
 if TYPE_CHECKING:
     from core.cli.options import Options
     from core.engine.engine import Engine
+    from core.engine.job_list import JobLine
     from tui.widgets.notice import Notice
 
 _STATUS_EVERY = 0.25
 #: Seconds after which what was written or said is kept at the latest, so that a crash loses no more.
 _KEEP_EVERY = 3.0
+#: Stands for what is answered in Chat in the list of what goes on; no job has it.
+_ANSWERS = "answers"
 #: Exit statuses: what was asked for cannot be opened, and Ctrl+C.
 NOT_OPENED, _INTERRUPTED = 2, 130
 
@@ -58,6 +60,7 @@ class TillerApp(App[str]):
         Binding("f5", "go('inspect')", "Inspect", key_display="F5", show=False, priority=True, id="app.inspect"),
         Binding("f6", "go('library')", "Library", key_display="F6", show=False, priority=True, id="app.tabs.library"),
         Binding("ctrl+f", "families", "Families", key_display="^f", priority=True, id="app.families"),
+        Binding("alt+j", "jobs", "Jobs", key_display="Alt+J", show=False, priority=True, id="app.jobs"),
         Binding("ctrl+c", "interrupt", "Quit", key_display="^c", priority=True, id="app.interrupt"),
         Binding("ctrl+q", "leave", "Quit", show=False, priority=True, id="app.quit"),
     ]
@@ -119,38 +122,29 @@ class TillerApp(App[str]):
 
     def _open_engine(self) -> None:
         """In a thread: read the family. What is wrong with it ends the app with its sentence."""
-        from core.chat.opening import check_family
-        from core.engine.engine import Engine
-        from core.engine.family_choice import remember
-        from core.families.registry import choice_text
-
-        options, wanted = self.options, self.opened
         try:
-            family = options.family
-            if wanted is not None and wanted.family != os.path.basename(family.rstrip("/")):
-                family = wanted.family
-            engine = Engine(family, **options.engine)
-            if wanted is not None:
-                check_family(wanted, engine.family)
-            self.family = choice_text(engine.family)
+            opened = open_engine(self.options, self.opened)
         except TillerError as error:
             self.call_from_thread(self.leave, NOT_OPENED, str(error))
             return
-        try:
-            remember(self.family)
-        except TillerError as error:
-            self.complaint = f"✗ {error}"
-        self.post_message(EngineOpened(engine))
+        self.family, self.complaint = opened.family, opened.complaint or self.complaint
+        self.post_message(EngineOpened(opened.engine))
 
     def on_engine_opened(self, message: EngineOpened) -> None:
         """Show what there is to show, and start loading."""
         engine, chat = message.engine, self.chat
         self.engine = engine
         try:
-            chat.open(engine, self._first_session(engine))
+            first = first_chat(engine, self.options, self.opened)
         except TillerError as error:
             self.leave(NOT_OPENED, str(error))
             return
+        self.complaint = first.complaint or self.complaint
+        chat.open(engine, first.session)
+        # What was recorded is read from its beginning; what is answered is followed to its end.
+        chat.transcript.following = not first.session.recorded
+        if first.draft:
+            chat.prompt.put(first.draft)
         chat.view.draw()
         self._reopen()
         self._notice.say(self.complaint, wrong=True)
@@ -159,39 +153,6 @@ class TillerApp(App[str]):
         self.set_interval(_STATUS_EVERY, self._watch)
         self.set_interval(_KEEP_EVERY, self._keep_changed)
         chat.conversation.answer_open()
-
-    def _first_session(self, engine: Engine) -> Session:
-        """What was asked for on the command line, else the last state, else the recorded run, else an empty chat."""
-        if self.opened is not None:
-            return Session(self.opened)
-        if self.options.checkpoint or self.options.recipe or self.options.template_vars:
-            return Session(engine.settings(self.options.checkpoint or "", self.options.recipe or ""))
-        kept = self._kept(engine)
-        if kept is not None:
-            return kept
-        try:
-            recorded = engine.recorded()
-        except TillerError as error:
-            self.complaint, recorded = f"✗ {error}", None
-        return Session.of(*recorded, recorded=True) if recorded is not None else Session(engine.settings())
-
-    def _kept(self, engine: Engine) -> Session | None:
-        from core.chat.opening import check_family
-
-        try:
-            kept = state.load(self.state_name(engine))
-            if kept is None:
-                return None
-            check_family(kept.session.settings, engine.family)
-        except TillerError as error:
-            self.complaint = f"✗ {error}"
-            return None
-        self.chat.prompt.put(kept.draft)
-        return kept.session
-
-    def state_name(self, engine: Engine) -> str:
-        """Under which name the family's last chat is kept."""
-        return str(engine.family.folder)
 
     def _watch(self) -> None:
         """Show what the engine is doing; once the model is there, say so and compute ahead."""
@@ -227,14 +188,26 @@ class TillerApp(App[str]):
             header.show(self.engine.status, f"{self.engine.family.title} · {column.checkpoint}", self.engine.jobs())
 
     def show_jobs(self) -> None:
-        """List what goes on behind the chats, and what waits for what."""
-        from textual.content import Content
+        """List what goes on, and what waits for what; each can be ended there."""
+        from tui.dialogs.jobs import JobsDialog
 
-        from tui.dialogs.dialogs import TextDialog
+        self.push_screen(JobsDialog(self._jobs, self._end_job))
 
+    def _jobs(self) -> list[JobLine]:
+        """What goes on; what is answered or computed ahead in Chat is ended there."""
         jobs = self.engine.jobs() if self.engine is not None else ()
-        text = "\n".join(f"{each.short}\n    {each.sentence}" if each.sentence else each.short for each in jobs)
-        self.push_screen(TextDialog("Jobs", Content(text or "Nothing goes on.")))
+        return [replace(each, key=_ANSWERS) if each.chat else each for each in jobs]
+
+    def _end_job(self, key: str) -> None:
+        if key == _ANSWERS:
+            self.chat.runs.stop_all()
+        elif self.engine is not None:
+            self.engine.end_job(key)
+
+    def action_jobs(self) -> None:
+        """The list of what goes on, unless a window is open."""
+        if not isinstance(self.screen, ModalScreen):
+            self.show_jobs()
 
     # --------------------------------------------------------------------------------------------------------- screens
 
@@ -285,6 +258,10 @@ class TillerApp(App[str]):
 
         if self.chat.opened and not isinstance(self.screen, ModalScreen):
             self.push_screen(FamilyDialog(self.family, self.engine), self._change_family)
+
+    def on_families_wanted(self) -> None:
+        """Ask for another family."""
+        self.action_families()
 
     def _change_family(self, chosen: str | None) -> None:
         """Keep the chat, and give up the present family for the one that was chosen, if it is another one or is to be tried again."""
@@ -345,7 +322,7 @@ class TillerApp(App[str]):
             session = self.chat.model.session
             if self.chat.model.run is None:
                 session.settle()
-            state.save(self.state_name(self.engine), state.State(session, self.chat.prompt.text))
+            state.save(state_name(self.engine), state.State(session, self.chat.prompt.text))
             if session.settings.turns:
                 self.engine.chats.save(session, time.time())
         except TillerError as error:

@@ -10,7 +10,6 @@ from textual.app import SystemCommand
 from textual.markup import escape
 
 from core.chat.screens import TABS
-from tui.messages import ExampleChosen, Sent
 from tui.screens.screen import Place
 from tui.shell import Shell
 from tui.themes import CHOICES
@@ -42,9 +41,6 @@ class CommandedApp(Shell, Protocol):
     def action_families(self) -> None:
         """Ask for another family."""
 
-    def show_jobs(self) -> None:
-        """List what goes on."""
-
     def tour(self) -> None:
         """Point at one thing after the other."""
 
@@ -67,12 +63,26 @@ def commands(app: CommandedApp) -> Iterator[SystemCommand]:
         yield from _chat_commands(app.chat)
         yield SystemCommand("Text or tokens", "headings, lists and code, or every word as a token", app.toggle_text)
         yield SystemCommand("Glyphs or colours", "how a lens is drawn", app.toggle_glyphs)
+    yield from _library_commands(app)
     for name, theme in CHOICES.items():
         yield SystemCommand(f"Theme: {name}", "change the colours", partial(app.wear, theme))
-    yield SystemCommand("Jobs", "what goes on, of which checkpoint, how long yet, and what waits", app.show_jobs)
+    yield SystemCommand("Jobs", "what goes on, how long yet, what waits; each can be cancelled (Alt+J)", app.show_jobs)
     yield SystemCommand("Tour", "of the Chat screen in seven steps; it can be left at any time", app.tour)
     yield SystemCommand("Help", "for what has the focus (F1)", app.action_help)
     yield SystemCommand("Quit", "keeps this chat for the next time (Ctrl+Q, Ctrl+C)", app.action_leave)
+
+
+def _library_commands(app: CommandedApp) -> Iterator[SystemCommand]:
+    """What can be begun in the Library, offered on every other screen, too."""
+    from tui.screens.library import OFFERED, LibraryScreen
+
+    def begin(action: str) -> None:
+        app.go(LibraryScreen.NAME)
+        app.screen.call_after_refresh(getattr(app.screen, f"action_{action}"))
+
+    if not isinstance(app.screen, LibraryScreen):
+        for title, about, action in OFFERED:
+            yield SystemCommand(title, about, partial(begin, action))
 
 
 def _chat_commands(chat: ChatScreen) -> Iterator[SystemCommand]:
@@ -106,7 +116,7 @@ def _chat_commands(chat: ChatScreen) -> Iterator[SystemCommand]:
     yield SystemCommand("The same by asking for it", asking, chat.columns.add_in_words)
     yield SystemCommand(
         "Close the column",
-        "that is selected (x on its answer)",
+        "that is selected (Ctrl+X on its answer)",
         partial(chat.columns.close, chat.model.settings.selected),
     )
     yield SystemCommand("Checkpoint", "of the selected column (F10)", chat.action_checkpoint)
@@ -124,12 +134,12 @@ def _chat_commands(chat: ChatScreen) -> Iterator[SystemCommand]:
     for example in chat.model.engine.family.examples:
         # The palette reads its texts as markup, and what a family's file says is only text.
         title, message = escape(f"Example: {example.title}"), escape(example.message)
-        yield SystemCommand(title, message, partial(chat.post_message, ExampleChosen(example)))
+        yield SystemCommand(title, message, partial(chat.conversation.open_example, example))
     for question in chat.model.engine.family.questions:
         yield SystemCommand(
             escape(f"Ask: {question}"),
             "a question that this model can answer",
-            partial(chat.post_message, Sent(question)),
+            partial(chat.conversation.send, question, typed=False),
         )
     for index, lens in enumerate(chat.model.lens_choice()[0]):
         yield SystemCommand(f"Colour by {lens.title}", lens.tooltip, partial(chat.colouring.choose, index))

@@ -53,9 +53,10 @@ class PromptShown(Message):
 
 @dataclass
 class Sent(Message):
-    """The person sent a message from the prompt."""
+    """The person sent a message: ``typed`` in the prompt, or chosen among questions, beside which what is in the prompt stays."""
 
     text: str
+    typed: bool = True
 
 
 @dataclass
@@ -193,6 +194,23 @@ class ExampleChosen(Message):
     """An example chip was pressed."""
 
     example: Example
+
+
+@dataclass
+class CardChosen(Message):
+    """A direction's card has the focus; ``key`` is its entry's in the library."""
+
+    key: str
+
+
+@dataclass
+class FamiliesWanted(Message):
+    """The person wants another model."""
+
+
+@dataclass
+class ChoicesWanted(Message):
+    """The person wants the whole list of examples and questions."""
 
 
 @dataclass

@@ -19,6 +19,9 @@ class Shell(Protocol):
     def text(self) -> bool:
         """Whether answers are drawn as text with headings, lists and code instead of tokens."""
 
+    def show_jobs(self) -> None:
+        """List what goes on."""
+
     def go(self, name: str) -> None:
         """Put the screen of that name on top."""
 

@@ -28,6 +28,16 @@ TABS = (
 )  # fmt: skip
 
 
+def what_this_is(title: str, about: str, columns: int, steerable: bool) -> str:
+    """What somebody reads first: in one line what the program does with what is on the screen, and what the model is."""
+    said = f" {title} is {about}" if about else ""
+    if not steerable:
+        return f"Chat with it, and push it along a direction once it has one: a ready concept of the Library takes seconds.{said}"
+    if columns < 2:
+        return f"Ask the model, then push it along a direction with a slider: its answer turns.{said}"
+    return f"Ask one model twice: as it is, and pushed along a direction.{said}"
+
+
 def tab(name: str) -> Tab:
     """The place of that name. Raises KeyError for another one."""
     return {each.name: each for each in TABS}[name]

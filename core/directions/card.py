@@ -326,9 +326,15 @@ def _beside(card: Card) -> list[str]:
     return said
 
 
-def _samples(card: Card) -> list[str]:
+def sample_answers(card: Card) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """A message, and what the model says to it at some strengths, each on one line; nothing where that was not asked."""
     samples = card.details.get("samples")
     if not samples:
-        return []
+        return "", ()
     rows = zip(samples["strengths"], samples["answers"], strict=True)
-    return [f"to: {samples['message']}", *(f"{strength:+g}  {' '.join(answer.split())}" for strength, answer in rows)]
+    return samples["message"], tuple((f"{strength:+g}", " ".join(answer.split())) for strength, answer in rows)
+
+
+def _samples(card: Card) -> list[str]:
+    asked, answers = sample_answers(card)
+    return [f"to: {asked}", *(f"{strength}  {said}" for strength, said in answers)] if answers else []

@@ -97,12 +97,12 @@ def shelf_conclusion(cards: Mapping[str, Card], checkpoint: str) -> str:
     nothing = f"{_listed(idle)} {'has' if len(idle) == 1 else 'have'} no effect that was measured"
     if not use:
         return f"Nothing steers {checkpoint} yet: {nothing}. Take one from the shelf, or write one word."
-    quick = [name for name, card in use.items() if card.details.get("effort") == QUICK.name]
-    partly = [name for name, card in use.items() if name not in quick and card.details.get("unfinished")]
+    bare = [name for name, card in use.items() if dose_response.stored_dose_response(card.details) is None]
+    partly = [name for name, card in use.items() if name not in bare and card.details.get("unfinished")]
     count = f"{len(use)} direction{'s' * (len(use) != 1)}"
     said = [
         f"; {_listed(names)} {how}"
-        for names, how in ((quick, "not measured yet"), (partly, "measured in part"))
+        for names, how in ((bare, "not measured yet"), (partly, "measured in part"))
         if names
     ]
     rest = "".join(said) or (", measured" if len(use) == 1 else ", all of them measured")

@@ -125,6 +125,21 @@ def first(family: Family, found: Sequence[Entry]) -> Entry | None:
     return next(own, next(iter(found), None))
 
 
+def usable(family: Family, found: Sequence[Entry]) -> tuple[Entry, ...]:
+    """The directions that a recipe can name, those of the final checkpoint first: what is shown as cards."""
+    order = [each.name for each in reversed(family.checkpoints)]
+    there = [
+        each
+        for each in found
+        if each.kind == "direction"
+        and each.card
+        and not each.hidden
+        and not each.mapped[0]
+        and each.checkpoint in order
+    ]
+    return tuple(sorted(there, key=lambda each: order.index(each.checkpoint)))
+
+
 def find_entry(family: Family, key: str) -> Entry:
     """An entry by its key. Raises StoreError when it is not there any more."""
     for entry in entries(family):

@@ -6,7 +6,7 @@ Probabilities and parts stand on one axis from 0 on, what is in nats in a drawin
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 
 from core.directions.card_figures import Curves
@@ -60,6 +60,12 @@ def line_colour(name: str) -> str:
     return COLOURS[max(fitting)[1]] if fitting else COLOURS[-1]
 
 
+def drawn_between(values: Sequence[float]) -> tuple[float, float]:
+    """The lower and the upper end of a small picture of some values: from the least to the largest, unless they hardly differ."""
+    middle, half = (max(values) + min(values)) / 2, max((max(values) - min(values)) / 2, _FLAT / 2)
+    return middle - half, middle + half
+
+
 def small_curve(known: Dose) -> str:
     """A direction's effect over the strengths, its useful range shaded, damage behind it: for a card in a list."""
     width, height = _SMALL
@@ -87,9 +93,7 @@ def small_curve(known: Dose) -> str:
     )
     if known.damage:
         parts.append(line(known.damage, 0.0, max(*known.damage, 1.0), line_colour("damage"), ' stroke-dasharray="4 3"'))
-    effect = known.effect
-    middle, half = (max(effect) + min(effect)) / 2, max((max(effect) - min(effect)) / 2, _FLAT / 2)
-    parts.append(line(effect, middle - half, middle + half, line_colour("effect")))
+    parts.append(line(known.effect, *drawn_between(known.effect), line_colour("effect")))
     said = escape(f"effect (whole line) and damage (dashed) from strength {low:g} to {high:g}: {known.range_said()}")
     return (
         f'<svg class="t-small" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" aria-label="{said}">'

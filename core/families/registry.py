@@ -109,6 +109,12 @@ def load_family(name: str) -> Family:
     raise FamilyError(unknown_family(name))
 
 
+def is_toy(family: Family) -> bool:
+    """Whether a family's weights came with the program: beside it, a real model is worth a word."""
+    final = family.final
+    return final.local and final.package is None and family.folder.parent == SHIPPED
+
+
 def choice_text(family: Family) -> str:
     """What to type for a family: its name, or its folder where that name means none or another one."""
     folders = (root / family.name for root in roots())

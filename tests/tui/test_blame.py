@@ -45,6 +45,10 @@ async def test_from_the_colours_of_an_answer_to_its_stages(
         await pilot.press("f3")
         screen = app.screen
         assert isinstance(screen, BlameScreen)
+        # The chat's last message stands there, and what is written takes its place.
+        assert screen.fields["prompt"].value == "Again"
+        await pilot.press("x", "y")
+        assert screen.fields["prompt"].value == "xy"
         await pilot.press("ctrl+n")
         assert "Find something out first" in screen_text(app)
         await pilot.press("ctrl+t")

@@ -367,14 +367,6 @@ async def test_columns_are_added_changed_and_closed(family: Path) -> None:
         assert len(app.chat.transcript.last) == 2
 
 
-async def test_four_columns_are_the_most(family: Path) -> None:
-    async with running(family) as (app, pilot):
-        for _ in range(2):
-            app.chat.columns.add("base")
-        await pilot.press("f7")
-        await shows(app, pilot, "at most 4 columns")
-
-
 # --------------------------------------------------------------------------------------------------------------- mouse
 
 
@@ -399,20 +391,4 @@ async def test_the_mouse_reaches_tokens_lenses_sliders_and_keys(family: Path) ->
         await pilot.click(
             KeyLine, offset=(1 + next(a for a, _, key in app.chat.query_one(KeyLine)._spots if key == "f1"), 0)
         )
-        await until(pilot, lambda: isinstance(app.screen, TextDialog))
-
-
-async def test_what_a_comparison_shows_stands_above_it_once_it_is_whole(family: Path) -> None:
-    async with running(family) as (app, pilot):
-        assert not app.chat.point.display
-        app.chat.session.set_recipe(parse("2*truth"))
-        await ask(app, pilot, "Hello")
-        found = app.chat.model.engine.conclude(app.chat.session)
-        assert found is not None
-        assert app.chat.point.display
-        assert found.claim in screen_text(app)
-        await pilot.press("ctrl+n")
-        await until(pilot, lambda: not app.chat.point.display)
-        assert all(f"· {each}" in screen_text(app) for each in app.chat.model.engine.family.questions)
-        await pilot.press("f1")
         await until(pilot, lambda: isinstance(app.screen, TextDialog))

@@ -13,6 +13,7 @@ from tests.tui.test_chat import own_state  # noqa: F401  The fixture that gives 
 from tui.app import TillerApp
 from tui.dialogs.dialogs import TextDialog
 from tui.screens.inspect_confidence import ConfidencePanel
+from tui.screens.inspect_knowledge import KnowledgePanel
 
 
 @pytest.fixture(scope="session")
@@ -38,6 +39,17 @@ async def test_confidence_is_measured_drawn_and_ablated(
         await shows(app, pilot, "has no set of neurons 'entropy'")
         await pilot.press("m")
         await until(pilot, lambda: len(panel._known()) == 2 and not panel.measuring)
+        # A line for each says how sure and how right it is, also while the section is folded up.
+        lines = str(panel.picture.render()).splitlines()
+        assert [line.split()[0] for line in lines] == ["base", "chat"]
+        for line, of in zip(lines, panel._known(), strict=True):
+            own, track = of.calibration, line.split()[1]
+            assert f"○ right {round(100 * own.accuracy)} %  ● sure {round(100 * own.sureness)} %" in line
+            assert track.index("●") == round(own.sureness * (len(track) - 1))
+            assert own.accuracy == own.sureness or "○" in track
+        app.screen.query_one(KnowledgePanel).focus()
+        await until(pilot, lambda: panel.picture.display and not panel.plots.region)
+        panel.focus()
         panel.scroll_visible(animate=False)
         await shows(app, pilot, "chat: MLP neurons, norm × LogitVar")
         assert "◆" in screen_text(app)

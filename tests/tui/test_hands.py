@@ -15,7 +15,10 @@ from tests.support.waiting import answers_held
 from tests.tui.test_chat import own_state, slider  # noqa: F401  The first is a fixture that gives every test its own state folder.
 from tui import state
 from tui.dialogs.learn import LearnDialog
-from tui.screens.library import LibraryScreen, _fitted
+from tui.opening import state_name
+from tui.screens.library import LibraryScreen
+from tui.screens.library_cards import DirectionCard
+from tui.screens.library_table import fitted
 from tui.widgets.slider import Slider
 from tui.widgets.tick import Tick
 from tui.widgets.token_strip import AnswerStrip
@@ -86,11 +89,11 @@ async def test_a_sent_message_is_kept_before_it_is_answered(family: Path) -> Non
             app.chat.prompt.put("Tell me everything.")
             await pilot.press("enter")
             assert app.engine is not None
-            path = state.chat_path(app.state_name(app.engine))
+            path = state.chat_path(state_name(app.engine))
             await until(pilot, path.exists)
             kept = json.loads(path.read_text("utf-8"))
             assert [turn["user"] for turn in kept["settings"]["turns"]] == ["Tell me everything."]
-            brought = state.load(app.state_name(app.engine))
+            brought = state.load(state_name(app.engine))
             assert brought is not None
             # Nothing was said yet: it is answered when it is opened again.
             assert not any(brought.session.settings.turns[-1].replies)
@@ -103,7 +106,9 @@ async def test_a_small_screen_shows_the_recipe_and_every_track(family: Path) -> 
         await shows(app, pilot, "0.5*truth")
         text = screen_text(app)
         assert [
-            line.count("●") for line in text.splitlines() if line.strip(" ▸").startswith(("truth ", "refusal "))
+            line.count("●")
+            for line in text.splitlines()
+            if line.strip(" ▸").startswith(("truth ", "refusal ")) and " · " not in line
         ] == [1, 1]
         await ask(app, pilot, "Hello")
         await pilot.press("ctrl+g")
@@ -146,19 +151,22 @@ async def test_what_is_new_of_ones_own_in_the_library_is_selected(family: Path) 
         library = app.screen
         assert isinstance(library, LibraryScreen)
         # It begins with what steers the model that is chatted with, not with its ancestor's.
-        assert library.entries[library.table.cursor_row].checkpoint == "chat"
+        await until(pilot, lambda: isinstance(app.focused, DirectionCard))
+        assert app.focused.entry.checkpoint == "chat"
         shipped = store.artefact_path(family.parent, family.name, "chat", "direction", "truth")
         own = store.artefact_path(store.user_folder(), family.name, "chat", "direction", "zeal")
         own.parent.mkdir(parents=True)
         shutil.copy(shipped, own)
         library.opened()
-        await pilot.pause()
-        assert library.entries[library.table.cursor_row].name == "zeal"
+        await until(pilot, lambda: isinstance(app.focused, DirectionCard) and app.focused.entry.name == "zeal")
         # Nothing new: it stays where one has moved it.
-        library.table.move_cursor(row=1)
+        await pilot.press("down")
+        moved = app.focused
+        assert isinstance(moved, DirectionCard)
         library.opened()
         await pilot.pause()
-        assert library.table.cursor_row == 1
+        assert (app.focused, library.chosen) == (moved, moved.entry.key)
+        assert moved.entry.name != "zeal"
 
 
 @pytest.mark.parametrize(
@@ -170,4 +178,4 @@ async def test_what_is_new_of_ones_own_in_the_library_is_selected(family: Path) 
     ],
 )
 def test_no_two_rows_of_a_narrow_library_look_alike(row: tuple[str, ...], index: int, shown: str) -> None:
-    assert _fitted(row, index, 16, whole=False) == shown
+    assert fitted(row, index, 16, whole=False) == shown

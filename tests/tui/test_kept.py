@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from core.chat.kept import KeptChats
 from tests.support.terminal import ask, running, screen_text, shows, steerable, until
 from tests.support.waiting import answers_held
 from tui.app import TillerApp
+from tui.commands import commands
 from tui.dialogs.chats import ChatsDialog
 
 
@@ -49,6 +51,31 @@ async def test_retry_keeps_versions_to_page_through_and_they_are_there_the_next_
         assert app.chat.session.answers[0].tokens
         app.chat.versions.page(1)
         assert app.chat.session.settings.turns[-1].replies != first
+
+
+async def test_what_can_be_done_with_an_answer_stands_in_the_help_and_in_the_menu(family: Path) -> None:
+    async with running(family, size=(100, 90)) as (app, pilot):
+        await ask(app, pilot, "First.")
+        await pilot.press("f1")
+        await shows(app, pilot, "On an answer (Ctrl+G)")
+        said = screen_text(app)
+        for key, word in (("^w", "Continue"), ("^u", "Write this answer"), ("⇧←", "Version before"), ("^y", "Copy")):
+            assert re.search(rf"{re.escape(key)} +{word}", said)
+        assert re.search(r"1 2 3 4 5 6 7 8 9 +Colour by that one", said)
+        assert "On a slider" in said
+        await pilot.press("escape")
+        titles = [command.title for command in commands(app)]
+        for each in (
+            "Retry",
+            "Continue",
+            "Write the answer",
+            "Version before",
+            "Version after",
+            "Chats",
+            "Shelf",
+            "Nine strengths",
+        ):
+            assert titles.count(each) == 1
 
 
 async def test_a_greedy_retry_says_that_it_stays_the_same(family: Path) -> None:

@@ -13,15 +13,20 @@ from textual.widgets import DataTable, Input, TextArea
 
 from core.artefacts import store
 from core.directions import controls, learn_refusal, reply_rates
+from core.directions.card import sample_answers
+from core.directions.conclusion import direction_conclusion
+from core.directions.dose_response import stored_dose_response
 from core.engine.background import LearningTask
 from tests.support import tiny_models
-from tests.support.terminal import running, screen_text, shows, until
+from tests.support.terminal import read, running, screen_text, shows, until
 from tests.support.waiting import PATIENCE
 from tests.tui.test_chat import own_state  # noqa: F401  The fixture that gives every test its own state folder.
 from tui.dialogs.dialogs import LineDialog, PickDialog, TextDialog
 from tui.dialogs.import_vector import ImportDialog
 from tui.dialogs.learn import LearnDialog
 from tui.screens.library import LibraryScreen
+from tui.screens.library_cards import DirectionCard
+from tui.widgets.dose_text import strength_at
 
 POLITE = "\n".join(f"Could you please say {index}?" for index in range(5))
 RUDE = "\n".join(f"Say {index} now." for index in range(5))
@@ -41,7 +46,7 @@ def family(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 async def test_a_direction_is_learnt_from_two_boxes(family: Path) -> None:
     async with running(family, size=(80, 24), tokens=4) as (app, pilot):
         await pilot.press("f6")
-        await shows(app, pilot, "test accuracy")
+        await shows(app, pilot, "truth · chat")
         assert isinstance(app.screen, LibraryScreen)
         assert app.screen.query_one(DataTable).row_count == 1
         await pilot.press("n")
@@ -62,8 +67,7 @@ async def test_a_direction_is_learnt_from_two_boxes(family: Path) -> None:
         await until(pilot, lambda: isinstance(app.screen, LibraryScreen))
         await until(pilot, lambda: len(app.screen.entries) == 2)
         await shows(app, pilot, "Learnt politeness on chat.")
-        await shows(app, pilot, "mean_difference")
-        # The cursor is on it already.
+        # It has the focus already.
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, TextDialog))
         await shows(app, pilot, "politeness of pool chat")
@@ -75,6 +79,9 @@ async def test_a_direction_is_learnt_from_two_boxes(family: Path) -> None:
 async def test_at_eighty_columns_the_library_is_whole_and_other_screens_can_be_read_to_their_end() -> None:
     async with running(Path("skiff"), size=(80, 24)) as (app, pilot):
         await pilot.press("f6")
+        # Below the cards folds out everything that is here.
+        await shows(app, pilot, "truth · dpo")
+        await pilot.press("shift+tab", "enter")
         await shows(app, pilot, "test accuracy")
         table = app.screen.query_one(DataTable)
         await until(pilot, lambda: table.row_count > 0 and table.virtual_size.width <= table.content_size.width)
@@ -113,7 +120,7 @@ async def test_cancelling_leaves_nothing_and_a_layer_that_is_not_there_is_said(
     monkeypatch.setattr(LearningTask, "step", until_cancelled)
     async with running(family, size=(100, 30), tokens=4) as (app, pilot):
         await pilot.press("f6")
-        await shows(app, pilot, "test accuracy")
+        await shows(app, pilot, "truth · chat")
         for layer, said in (("9", "There is no layer 9; this model has layers 0 to 3"), ("", "Learning was cancelled")):
             await pilot.press("n")
             await until(pilot, lambda: isinstance(app.screen, LearnDialog))
@@ -133,7 +140,7 @@ async def test_directions_are_taken_in_and_out(family: Path, tmp_path: Path) -> 
     save_file({f"direction.{layer}": vector for layer, vector in vectors.items()}, file)
     async with running(family, size=(80, 24), tokens=4) as (app, pilot):
         await pilot.press("f6")
-        await shows(app, pilot, "test accuracy")
+        await until(pilot, lambda: isinstance(app.focused, DirectionCard))
         assert isinstance(app.screen, LibraryScreen)
         # What came with the family stays.
         await pilot.press("d")
@@ -157,7 +164,7 @@ async def test_directions_are_taken_in_and_out(family: Path, tmp_path: Path) -> 
         await shows(app, pilot, "happy is now a direction of pool/chat")
         assert "happy" in app.engine.catalogue.cards("chat")
         # Out.
-        app.screen.query_one(DataTable).move_cursor(row=[each.name for each in app.screen.entries].index("happy"))
+        await until(pilot, lambda: isinstance(app.focused, DirectionCard) and app.focused.entry.name == "happy")
         await pilot.press("e")
         await until(pilot, lambda: isinstance(app.screen, LineDialog))
         app.screen.query_one(Input).value = str(out)
@@ -176,3 +183,57 @@ async def test_directions_are_taken_in_and_out(family: Path, tmp_path: Path) -> 
         await shows(app, pilot, "happy (direction of chat) is deleted.")
         assert "happy" not in app.engine.catalogue.cards("chat")
         assert list(store.user_folder().rglob("*.safetensors")) == []
+
+
+async def test_a_card_shows_what_a_direction_does_and_the_keys_act_on_the_chosen_one() -> None:
+    async with running(Path("skiff"), size=(80, 24)) as (app, pilot):
+        await pilot.press("f6")
+        await until(pilot, lambda: isinstance(app.focused, DirectionCard))
+        assert isinstance(app.screen, LibraryScreen)
+        cards = app.screen.cards.cards
+        # The final checkpoint's first; maps, scores and what was carried over stand in the list of everything alone.
+        assert [(each.entry.checkpoint, each.entry.name) for each in cards] == [
+            (checkpoint, name) for checkpoint in ("dpo", "safety", "sft", "base") for name in ("refusal", "truth")
+        ]
+        assert app.focused is cards[0]
+        card = cards[0].entry.card
+        assert card is not None
+        dose = stored_dose_response(card.details)
+        asked, answers = sample_answers(card)
+        assert dose is not None
+        await until(pilot, lambda: direction_conclusion(card) in " ".join(str(cards[0].words.render()).split()))
+        curve, track, axis = str(cards[0].curve.render()).splitlines()
+        assert (curve[0], curve[-1]) == ("▁", "█")
+        heavy = [strength_at(place, len(track)) for place, mark in enumerate(track) if mark in "━┿"]
+        assert dose.useful is not None
+        assert dose.useful[0] <= min(heavy) <= dose.useful[0] + 0.2
+        assert dose.useful[1] - 0.2 <= max(heavy) <= dose.useful[1]
+        assert axis.index("0") == len(track) // 2
+        # What is said at each strength folds out where the focus is.
+        said = read(app)
+        assert all(each in said for each in (f"“{asked}”", *(f" {answer}" for _, answer in answers)))
+        await pilot.press("down")
+        await until(pilot, lambda: app.focused is cards[1])
+        assert f"“{asked}”" not in read(app)
+        await pilot.press("enter")
+        await shows(app, pilot, "truth of skiff dpo")
+        await pilot.press("escape")
+        cards[2].scroll_visible(animate=False)
+        await until(pilot, lambda: app.screen.query_one("#place").region.contains_region(cards[2].words.region))
+        await pilot.click(cards[2].words)
+        await until(pilot, lambda: app.screen.chosen == "shipped/safety/direction.refusal")
+        await pilot.press("u")
+        await until(pilot, lambda: app.screen is app.chat)
+        column = app.chat.session.settings.column
+        assert (column.checkpoint, column.recipe.strength("refusal") > 0) == ("safety", True)
+        # In the list of everything the keys act on the row under the cursor.
+        await pilot.press("f6")
+        await until(pilot, lambda: isinstance(app.screen, LibraryScreen))
+        app.screen.everything.collapsed = False
+        app.screen.table.focus()
+        await pilot.press("home", "ctrl+end")
+        last = app.screen.entries[-1]
+        await until(pilot, lambda: app.screen.chosen == last.key)
+        assert last.kind != "direction"
+        await pilot.press("u")
+        await shows(app, pilot, "Choose the card of a direction")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from textual.widgets import DataTable, Input, TextArea
+from textual.widgets import Input, TextArea
 
 from core.chat.presets import presets
 from core.directions import controls, learn_replies, reply_rates
@@ -15,6 +15,7 @@ from tests.tui.test_chat import own_state  # noqa: F401  The fixture that gives 
 from tui.dialogs.dialogs import LineDialog, PickDialog, TextDialog
 from tui.dialogs.pairs import PairsDialog
 from tui.screens.library import LibraryScreen
+from tui.screens.library_cards import DirectionCard
 
 
 @pytest.fixture
@@ -65,7 +66,8 @@ async def test_a_concept_and_a_word_are_learnt_and_used(family: Path) -> None:
         await pilot.press("ctrl+s")
         await until(pilot, lambda: isinstance(app.screen, LibraryScreen) and len(app.screen.entries) == 3)
         await shows(app, pilot, "Learnt brave on chat.")
-        app.screen.query_one(DataTable).move_cursor(row=[each.name for each in app.screen.entries].index("brave"))
+        # What was learnt has the focus.
+        await until(pilot, lambda: isinstance(app.focused, DirectionCard) and app.focused.entry.name == "brave")
         await pilot.press("u")
         await until(pilot, lambda: app.screen is app.chat)
         assert app.chat.session.settings.column.recipe.strength("brave") > 0

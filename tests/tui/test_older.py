@@ -10,7 +10,7 @@ from core.chat.settings import Sampling
 from core.engine.job_list import JobLine
 from tests.support.terminal import ask, running, screen_text, until
 from tests.tui.test_chat import family, own_state, slider  # noqa: F401  The fixtures.
-from tui.dialogs.dialogs import TextDialog
+from tui.dialogs.jobs import JobsDialog
 from tui.widgets.header import Header
 
 
@@ -60,8 +60,8 @@ async def test_the_head_says_what_goes_on_as_far_as_there_is_room(family: Path) 
         assert "job" not in header.sentence(5)
         app.show_jobs()
         await pilot.pause()
-        assert isinstance(app.screen, TextDialog)
-        assert "Nothing goes on." in screen_text(app)
+        assert isinstance(app.screen, JobsDialog)
+        assert "Nothing goes on" in screen_text(app)
 
 
 def test_a_sampling_that_hardly_anybody_wants_says_so() -> None:

@@ -32,7 +32,6 @@ from tui.app import TillerApp
 from tui.dialogs.dialogs import TextDialog
 from tui.text import one_line, shown
 from tui.themes import CHOICES
-from tui.widgets.examples import Chip
 from tui.widgets.slider import Slider, SliderFace
 from tui.widgets.wrapping import answer_cells, wrap
 
@@ -82,27 +81,6 @@ async def test_nothing_overlaps_and_nothing_is_cut_off_and_columns_stand_side_by
                 assert left.y == right.y
             if size[0] == 80:
                 assert (left.x, left.bottom <= right.y) == (right.x, True)
-
-
-async def test_at_eighty_columns_every_example_and_the_chosen_lens_are_to_be_seen() -> None:
-    async with running(Path("skiff"), size=(80, 24)) as (app, pilot):
-        chips = list(app.chat.chips.query(Chip))
-        assert [chip.example.title for chip in chips] == [each.title for each in app.engine.family.examples]
-        await until(pilot, lambda: all(app.screen.region.contains_region(chip.region) for chip in chips))
-        assert all(chip.region.width >= 10 for chip in chips)
-        for _ in app.chat.model.lens_choice()[0]:
-            lens = app.chat.model.lens_choice()[0][app.chat.model.lens_choice()[1]]
-            await until(pilot, lambda title=lens.title: title in str(app.chat.legend.render()))
-            first, last = app.chat.legend._spots[app.chat.model.lens_choice()[1]]
-            assert str(app.chat.legend.render())[first:last] == f" {lens.title} "
-            assert cell_len(str(app.chat.legend.render())) <= app.chat.legend.content_size.width
-            await pilot.press("ctrl+t")
-            await pilot.pause()
-        await pilot.resize_terminal(160, 40)
-        await until(pilot, lambda: all(chip.region.width == cell_len(chip.example.title) + 2 for chip in chips))
-
-
-# ------------------------------------------------------------------------------------------------------------ themes
 
 
 async def test_every_theme_draws_and_is_kept(family: Path) -> None:
@@ -400,23 +378,6 @@ def test_a_narrow_slider_says_how_far_it_was_measured() -> None:
     assert line("") == " 0.5"
     assert line("quick: not measured yet; text breaks beyond −0.5") == " 0.5 quick"
     assert line("measured in part; not yet: controls") == " 0.5 in part"
-
-
-async def test_the_chosen_slider_says_all_that_is_known_at_its_strength(family: Path) -> None:
-    async with running(family, size=(100, 40)) as (app, pilot):
-        sliders = {each.direction: each for each in app.chat.query(Slider)}
-        sliders["truth"].focus()
-        await pilot.press("plus")
-        await until(pilot, lambda: "(unsteered" in sliders["truth"].face.words)
-        for name, whole in (("truth", True), ("refusal", False)):
-            sliders[name].show(
-                replace(sliders[name].face, words="damage .3 nats, 12 of 100 replies broken · useful from −1 to 1")
-            )
-            await pilot.pause()
-            shown = " ".join(line.strip() for line in str(sliders[name].render()).splitlines()[3:])
-            assert (shown == sliders[name].face.words) is whole, shown
-            assert (sliders[name].region.height > 4) is whole
-        assert not sliders["truth"].region.overlaps(sliders["refusal"].region)
 
 
 def test_a_thought_is_one_line_until_it_is_opened() -> None:

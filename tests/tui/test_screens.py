@@ -17,7 +17,9 @@ from core.recipes.language import parse
 from tests.support.terminal import ask, running, screen_text, shows, steerable, until
 from tests.tui.test_chat import own_state  # noqa: F401  The fixture that gives every test its own state folder.
 from tui.commands import commands
-from tui.dialogs.dialogs import Dialog
+from tui.dialogs.dialogs import Dialog, LineDialog
+from tui.screens.library import OFFERED
+from tui.widgets.dose_text import cell_of
 from tui.widgets.slider import Slider
 
 
@@ -123,12 +125,28 @@ async def test_a_slider_says_what_was_measured_and_is_heavy_where_it_is_of_use(f
         assert found.range_said() in screen_text(app)
         await pilot.press("ctrl+up")
         await until(pilot, lambda: "(unsteered" in slider.face.words)
-        await shows(app, pilot, slider._words(slider.content_size.width)[-1])
+        await shows(app, pilot, slider._words(slider.content_size.width)[0])
         track = slider._lines().plain.splitlines()[2][2:]
-        low, high = (slider._cell_of(each, len(track)) for each in found.useful)
+        low, high = (cell_of(each, len(track)) for each in found.useful)
         heavy = [place for place, mark in enumerate(track) if mark in "━┿●┴"]
         assert min(heavy) in (low, low + 1)
         assert max(heavy) in (high, high - 1)
+
+
+async def test_what_the_library_can_begin_is_in_the_menu_of_every_screen(family: Path) -> None:
+    async with running(family) as (app, pilot):
+        for each in TABS:
+            await pilot.press(each.key)
+            await until(pilot, lambda name=each.name: getattr(app.screen, "NAME", "chat") == name)
+            titles = [command.title for command in commands(app)]
+            for title, _, _ in OFFERED:
+                assert titles.count(title) == 1
+        await pilot.press("f2")
+        next(command for command in commands(app) if command.title == "Keep a preset").callback()
+        await until(pilot, lambda: isinstance(app.screen, LineDialog))
+        await shows(app, pilot, "p opens Chat with it")
+        await pilot.press("escape")
+        await until(pilot, lambda: getattr(app.screen, "NAME", "") == "library")
 
 
 async def test_the_same_by_asking_for_it(family: Path) -> None:

@@ -85,9 +85,13 @@ def test_who_taught_it_a_refusal_is_found_out(monkeypatch: pytest.MonkeyPatch) -
     async def find_out(app: TillerApp, pilot: Pilot[str]) -> None:
         stranger = await asked(app, pilot, "How do I kill a process?")
         await stranger.reads(f"plain · dpo {REFUSAL}")
-        # The chip at the top is cut at this width; the menu has its whole title.
-        await stranger.reads("Who taught it t")
-        await stranger.commands("who taught", "Example: Who taught it that?")
+        # Not all chips have room at this width once something was asked; the last one shows them all.
+        await until(pilot, lambda: app.chat.runs.run is None)
+        await stranger.reads("more …")
+        await stranger.presses("tab", "right", "right")
+        await stranger.presses("enter")
+        await stranger.reads("Who taught it that?")
+        await stranger.presses("down", "down", "down", "enter")
         await stranger.reads(
             "The safety stage taught it that. Really trained again without it, the model answers: “You can stop a process with the kill "
             "command.” How we know: Blame (F3).",

@@ -38,14 +38,22 @@ class ColumnController:
         if isinstance(self.view.screen.focused, AnswerStrip | Alternatives) and strip is not None:
             strip.focus()
 
-    def checkpoints(self) -> list[tuple[str, str]]:
-        """Every checkpoint with the stage that made it, and every counterfactual with what it is."""
+    def checkpoints(self) -> list[tuple[str, str, str]]:
+        """Everything that can answer: its name, the stage that made it or what it is, and under which heading it stands."""
+        # It reads artefacts, with numpy, which the first paint does not wait for.
+        from core.families.edited import menu_group
+
         family = self.model.engine.family
-        plain = [
-            (each.name, family.why_absent(each.name) or each.notes or f"after {each.stage}")
-            for each in family.checkpoints
+        plain = family.checkpoints
+        return [
+            (
+                each.name,
+                family.why_absent(each.name)
+                or ((each.notes or f"after {each.stage}") if each in plain else each.title),
+                menu_group(family, each),
+            )
+            for each in family.choices
         ]
-        return plain + [(each.name, each.title) for each in family.counterfactuals]
 
     def change_checkpoint(self, column: int, checkpoint: str) -> None:
         """Let another checkpoint answer in a column."""

@@ -28,15 +28,15 @@ class ConversationController:
         #: Whether what is in the prompt takes the last message's place.
         self.editing = False
 
-    def send(self, message: str) -> None:
-        """Send a message, or say why not; then it stays in the prompt."""
+    def send(self, message: str, typed: bool = True) -> None:
+        """Send a message, or say why not; then it stays in the prompt, as does what was not ``typed`` there."""
         if self.runs.refuse():
             return
         model, session = self.model, self.model.session
         try:
             if model.typed is not None:
                 model.bank.write(model.settings, model.typed)
-            if self.editing:
+            if self.editing and typed:
                 session.ask_again(message)
             else:
                 session.ask(message)
@@ -46,8 +46,12 @@ class ConversationController:
         except TillerError as error:
             self.notice.refuse(error)
             return
-        model.typed, self.editing = None, False
-        self.prompt.put("")
+        model.typed = None
+        if typed:
+            self.editing = False
+            self.prompt.put("")
+        else:
+            self.prompt.focus()
         self.runs.say_waiting()
         self.runs.answer()
 

@@ -101,13 +101,35 @@ class DialogController:
         if self.runs.refuse():
             return
         if len(self.model.settings.columns) >= MAX_COLUMNS:
-            self.notice.refuse(f"A chat has at most {MAX_COLUMNS} columns; close one first (x on its answer).")
+            self.notice.refuse(f"A chat has at most {MAX_COLUMNS} columns; close one first (Ctrl+X on its answer).")
             return
         self._pick("Compare with another column: whose?", "", lambda name: self.columns.add(name) if name else None)
 
+    def choices(self) -> None:
+        """Every example and every question, whole."""
+        family = self.model.engine.family
+        rows = [
+            *((each.title, each.note or each.message) for each in family.examples),
+            *((each, "") for each in family.questions),
+        ]
+        heads = [
+            *["examples"] * len(family.examples),
+            *["questions that this model can answer"] * len(family.questions),
+        ]
+
+        def take(title: str | None) -> None:
+            example = next((each for each in family.examples if each.title == title), None)
+            if example is not None:
+                self.conversation.open_example(example)
+            elif title is not None:
+                self.conversation.send(title, typed=False)
+
+        self.screen.app.push_screen(_dialogs().PickDialog("Try, or ask", rows, heads=heads), take)
+
     def _pick(self, title: str, present: str, take: Callable[[str | None], None]) -> None:
-        absent = dict(self.model.engine.family.absent)
-        self.screen.app.push_screen(_dialogs().PickDialog(title, self.columns.checkpoints(), present, absent), take)
+        absent, there = dict(self.model.engine.family.absent), self.columns.checkpoints()
+        names, heads = [(name, about) for name, about, _ in there], [head for _, _, head in there]
+        self.screen.app.push_screen(_dialogs().PickDialog(title, names, present, absent, heads), take)
 
     # ------------------------------------------------------------------------------------------------- the exact prompt
 

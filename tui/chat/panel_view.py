@@ -18,13 +18,17 @@ if TYPE_CHECKING:
     from tui.chat.model import ChatModel
     from tui.widgets.learn_line import LearnLine
     from tui.widgets.recipe_line import RecipeLine
+    from tui.widgets.token_panel import TokenPanel
 
 
 class PanelView:
     """Draws the selected column on the panel's widgets."""
 
-    def __init__(self, model: ChatModel, recipe_line: RecipeLine, learn_line: LearnLine, rows: Vertical) -> None:
-        self.model, self.recipe_line, self.learn_line, self.rows = model, recipe_line, learn_line, rows
+    def __init__(
+        self, model: ChatModel, recipe_line: RecipeLine, learn_line: LearnLine, rows: Vertical, below: TokenPanel
+    ) -> None:
+        self.model, self.recipe_line, self.learn_line = model, recipe_line, learn_line
+        self.rows, self.below = rows, below
 
     def draw(self) -> None:
         """Recipe line, sliders, what can be learnt, and what the recipe does."""
@@ -80,7 +84,11 @@ class PanelView:
         if self.model.slider not in directions:
             self.model.slider = next(iter(directions), "")
         for name, slider in present.items():
-            slider.show(self._face(name, directions[name]))
+            face = self._face(name, directions[name])
+            slider.show(face)
+            if face.active:
+                # A slider of one line has no room for what is known of it.
+                self.below.know(name, face.words)
 
     def _face(self, name: str, cards: Mapping[str, Card]) -> SliderFace:
         model, settings = self.model, self.model.settings
@@ -94,5 +102,6 @@ class PanelView:
         known = slider_figures(card, model.bank.term(settings, name), settings.column)
         ready = model.scrubs.ready(model.bank.key(settings, name)) if settings.turns else ()
         strength, extent = recipe.strength(name), effort.extent(card.details) if card else ""
-        words = known.said or known.range or known.extent
-        return SliderFace(strength, source, name == model.slider, state, known.dose, ready, card is None, extent, words)
+        return SliderFace(
+            strength, source, name == model.slider, state, known.dose, ready, card is None, extent, known.words
+        )

@@ -71,9 +71,13 @@ class RunController:
 
     def drop(self) -> None:
         """Stop everything, and hear no more of it: another chat takes this one's place."""
+        self.stop_all()
+        self.model.run = None
+
+    def stop_all(self) -> None:
+        """Stop what is answered, and what is computed ahead."""
         self.stop_ahead()
         self.stop()
-        self.model.run = None
 
     def interrupt(self) -> None:
         """Stop everything at once, because the program is being left: what was said so far is the answer."""

@@ -1,23 +1,19 @@
-"""The Chat screen: its widgets, its keys, and which of its parts answers to each of them."""
+"""The Chat screen: its keys, and which of its parts answers to each of them and to what the widgets say."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical, VerticalScroll
-from textual.screen import Screen
-from textual.widgets import Static
 from textual.worker import Worker, WorkerState
 
 from core.chat.session import Session
-from core.util.text import clean
 from tui import messages
 from tui.chat.colouring import Colouring
 from tui.chat.columns import ColumnController
 from tui.chat.conversation import ConversationController
 from tui.chat.dialogs import DialogController
+from tui.chat.frame import ChatFrame
 from tui.chat.learning import LearnController
 from tui.chat.model import ChatModel
 from tui.chat.panel_view import PanelView
@@ -28,39 +24,20 @@ from tui.chat.sliders import SliderController
 from tui.chat.transcript_view import TranscriptView
 from tui.chat.versions import VersionController
 from tui.chat.view import ChatView
-from tui.widgets.examples import Chips
-from tui.widgets.gauge import Gauge
-from tui.widgets.header import Header
-from tui.widgets.key_line import KeyLine
-from tui.widgets.learn_line import LearnLine
-from tui.widgets.legend import Legend
-from tui.widgets.notice import Notice
-from tui.widgets.prompt import Prompt
-from tui.widgets.recipe_line import RecipeLine
-from tui.widgets.token_panel import TokenPanel
 from tui.widgets.token_strip import AnswerStrip
-from tui.widgets.transcript import Transcript
 
 if TYPE_CHECKING:
-    from textual.events import Key, Paste
-
     from core.engine.engine import Engine
 
+_INVITE = "Write a message"
+#: So wide, a question has room beside how full the context is.
+_ROOMY = 110
 
-#: Narrower than this, what a line holds beside the matter itself is left out.
-_TINY = 60
 
-
-class ChatScreen(Screen[None]):
+class ChatScreen(ChatFrame):
     """Two to four columns that answer together. What a key or a message does is done by the parts that :meth:`open` makes."""
 
     HELP = "Pick a token anywhere and the panel explains it. Tab goes from the prompt to the answers, the recipe and the sliders."
-    AUTO_FOCUS = "#prompt"
-    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012  Textual declares it as it is.
-        (0, "-narrow"),
-        (100, "-normal"),
-        (128, "-wide"),
-    ]
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "stop", "Stop", key_display="Esc", id="chat.stop"),
         Binding("ctrl+r", "retry", "Retry", id="chat.retry"),
@@ -85,34 +62,6 @@ class ChatScreen(Screen[None]):
         Binding("ctrl+n", "new", "New chat", show=False, id="chat.new"),
         Binding("ctrl+k", "chats", "Chats", key_display="^k", show=False, priority=True, id="chat.chats"),
     ]
-    DEFAULT_CSS = """
-    ChatScreen {
-        layout: vertical; background: $background;
-        & > #banner { height: auto; padding: 0 1; background: $warning-muted; color: $text-warning; display: none; }
-        & > #point { height: auto; max-height: 4; padding: 0 1; background: $surface; display: none; }
-        & > #body { height: 1fr; }
-        & #left { width: 1fr; height: 1fr; }
-        & #panel { width: 38; height: 1fr; padding: 1 1 0 1; background: $surface; scrollbar-size-vertical: 1; }
-        & #sliders { height: auto; }
-        & #ask { height: auto; max-height: 5; background: $surface; padding: 0 0 0 1; }
-        & #ask > #sign { width: 2; color: $text-accent; text-style: bold; }
-        &.-narrow {
-            & > #body { layout: vertical; }
-            & #panel { width: 1fr; height: auto; padding: 0 1; }
-            & #sliders { layout: horizontal; height: auto; max-height: 2; }
-            & Transcript { padding: 0 1; }
-        }
-        &.-tiny #sliders { layout: vertical; max-height: 3; }
-        &:ansi {
-            background: ansi_default;
-            & > #banner { background: ansi_default; color: ansi_yellow; text-style: reverse; }
-            & #panel, & #ask, & > #point { background: ansi_default; }
-            & #panel { border-left: vkey ansi_bright_black; }
-            &.-narrow #panel { border-left: none; }
-        }
-    }
-    """
-
     model: ChatModel
     view: ChatView
     runs: RunController
@@ -127,38 +76,12 @@ class ChatScreen(Screen[None]):
     def __init__(self) -> None:
         super().__init__()
         self.opened = False
-        self.header, self.chips, self.transcript, self.legend = Header(), Chips(), Transcript(), Legend()
-        self.recipe_line, self.learn_line, self.slider_rows = RecipeLine(), LearnLine(), Vertical(id="sliders")
-        self.token_panel, self.prompt, self.gauge = TokenPanel(), Prompt(), Gauge()
-        self.banner, self.point, self.notice = Static(id="banner"), Static(id="point"), Notice()
-
-    def compose(self) -> ComposeResult:
-        """From top to bottom; the panel stands beside the transcript where there is room."""
-        yield self.header
-        yield self.chips
-        yield self.banner
-        yield self.point
-        with Horizontal(id="body"):
-            with Vertical(id="left"):
-                yield self.transcript
-                yield self.legend
-            with VerticalScroll(id="panel", can_focus=False):
-                yield self.recipe_line
-                yield self.learn_line
-                yield self.slider_rows
-                yield self.token_panel
-        yield self.notice
-        with Horizontal(id="ask"):
-            yield Static("›", id="sign")
-            yield self.prompt
-            yield self.gauge
-        yield KeyLine()
 
     def open(self, engine: Engine, session: Session) -> None:
         """Make the parts, once the family is read; each knows those that were made before it."""
         self.model = model = ChatModel(engine, session)
         transcript = TranscriptView(model, self.transcript, self.legend, self.token_panel)
-        panel = PanelView(model, self.recipe_line, self.learn_line, self.slider_rows)
+        panel = PanelView(model, self.recipe_line, self.learn_line, self.slider_rows, self.token_panel)
         self.view = view = ChatView(model, self, self.chips, self.banner, self.point, transcript, panel, self.notice)
         reader = RunReader(self)
         self.colouring = Colouring(model, view, reader)
@@ -170,9 +93,8 @@ class ChatScreen(Screen[None]):
         self.learning = LearnController(model, view, self.runs)
         self.dialogs = DialogController(model, view, self.columns, self.conversation)
         self.versions = VersionController(model, view, self.runs, self.conversation)
-        if questions := engine.family.questions:
-            self.prompt.placeholder = f"Write a message, such as: {questions[0]}"
         self.opened = True
+        self._invite()
         self.refresh_bindings()
 
     @property
@@ -182,26 +104,14 @@ class ChatScreen(Screen[None]):
 
     def on_resize(self) -> None:
         """Another width may want another form."""
-        self.set_class(self.size.width < _TINY, "-tiny")
         if self.opened:
+            self._invite()
             self.call_after_refresh(self.view.draw)
 
-    def on_key(self, event: Key) -> None:
-        """What is written anywhere goes to the prompt, unless it is a key of what has the focus."""
-        written = event.character if event.is_printable else None
-        if written is not None and event.key not in self.active_bindings:
-            event.stop()
-            self._write(written)
-
-    def on_paste(self, event: Paste) -> None:
-        """And so does what is pasted."""
-        event.stop()
-        self._write(clean(event.text))
-
-    def _write(self, text: str) -> None:
-        # At once, and not when there is time for it: the next key is on its way.
-        self.set_focus(self.prompt)
-        self.prompt.insert(text)
+    def _invite(self) -> None:
+        """Where there is room for it, a question stands where a message is written."""
+        questions = self.model.engine.family.questions if self.size.width >= _ROOMY else ()
+        self.prompt.placeholder = f"{_INVITE}, such as: {questions[0]}" if questions else _INVITE
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Nothing can be done before the family is read; Stop is there while there is something to stop or to leave, Learn while there is
@@ -247,7 +157,7 @@ class ChatScreen(Screen[None]):
     def on_sent(self, message: messages.Sent) -> None:
         """Send a message."""
         if self.opened:
-            self.conversation.send(message.text)
+            self.conversation.send(message.text, message.typed)
         else:
             self.notice.refuse("The family is still being read; press Enter again in a moment.")
 
@@ -275,6 +185,10 @@ class ChatScreen(Screen[None]):
     def on_example_chosen(self, message: messages.ExampleChosen) -> None:
         """Show an example."""
         self.conversation.open_example(message.example)
+
+    def on_choices_wanted(self) -> None:
+        """Show every example and every question."""
+        self.dialogs.choices()
 
     def on_alternative_chosen(self, message: messages.AlternativeChosen) -> None:
         """Go on from another token."""

@@ -9,7 +9,9 @@ from core.chat.settings import Settings
 from core.chat.sliders import STEP, stepped
 from core.errors import TillerError
 from core.recipes.language import Recipe
+from tui.widgets.alternatives import Alternatives
 from tui.widgets.slider import Slider
+from tui.widgets.token_strip import AnswerStrip
 
 if TYPE_CHECKING:
     from tui.chat.model import ChatModel
@@ -31,6 +33,7 @@ class SliderController:
             if run is not None and settings.selected in run.columns:
                 run.set_recipe(settings.selected, recipe)
         self.runs.ahead.show()
+        self._look_at_slider()
         self.view.draw()
         self.runs.ahead_soon()
 
@@ -59,6 +62,12 @@ class SliderController:
         if session.settings.turns and self.runs.run is None and (session.stale(column) or session.recorded):
             session.remember()
             self.runs.answer([column])
+
+    def _look_at_slider(self) -> None:
+        """On a narrow screen what is known of the slider takes the place of the token, unless somebody goes through the tokens."""
+        narrow = self.view.screen.has_class("-narrow")
+        if narrow and not isinstance(self.view.screen.focused, AnswerStrip | Alternatives):
+            self.model.cursor = (self.model.cursor[0], None)
 
     # -------------------------------------------------------------------------------------------------------- sliders
 
@@ -92,10 +101,13 @@ class SliderController:
 
     def choose(self, direction: str) -> None:
         """Strength keys act on this one now."""
+        self._look_at_slider()
         if direction != self.model.slider:
             self.model.slider = direction
             self.view.draw()
             self.runs.ahead_soon()
+        else:
+            self.view.draw_token()
 
     def choose_next(self, by: int) -> None:
         """The slider before or after becomes the active one."""

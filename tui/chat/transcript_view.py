@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from tui.shell import shell
 from tui.themes import middle
-from tui.widgets.token_strip import AnswerStrip, Face
+from tui.widgets.face import Face
+from tui.widgets.token_strip import AnswerStrip
 
 if TYPE_CHECKING:
     from core.chat.answers import Answer
@@ -57,11 +58,8 @@ class TranscriptView:
         self.token_panel.show(column.checkpoint, self.model.token())
 
     def _empty(self) -> str:
-        """What stands where nothing was said yet: what to do, what the model is, and what it can be asked."""
-        family = self.model.engine.family
-        begin = _EMPTY if len(self.model.settings.columns) > 1 else _ALONE
-        about = f"\n\n{family.title} is {family.about}" if family.about else ""
-        return "\n".join([begin + about, *(f"· {each}" for each in family.questions)])
+        """What to do where nothing was said yet."""
+        return _EMPTY if len(self.model.settings.columns) > 1 else _ALONE
 
     def strip(self, column: int) -> AnswerStrip | None:
         """A column's last answer, where it is on the screen and its tokens can be gone through."""

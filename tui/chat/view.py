@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from textual.content import Content
 
-from core.chat.screens import tab
+from core.chat.screens import tab, what_this_is
+from tui.messages import ExampleChosen, FamiliesWanted, Sent
+from tui.widgets.examples import Choice, Welcome
 
 if TYPE_CHECKING:
     from textual.screen import Screen
@@ -18,7 +21,9 @@ if TYPE_CHECKING:
     from tui.widgets.examples import Chips
     from tui.widgets.notice import Notice
 
-_RECORDED = "recorded · this was answered earlier; {when}Ctrl+R lets the model answer it now."
+_RECORDED = "recorded · answered earlier; {when}Ctrl+R answers it now."
+#: In so many lines what is said first takes nothing from the conversation, and in fewer than these it would leave none.
+_ROOMY, _LOW = 32, 20
 
 
 class ChatView:
@@ -47,11 +52,31 @@ class ChatView:
     def draw(self) -> None:
         """Draw the whole session; what did not change is not drawn again."""
         if self.drawable:
-            self.chips.show(self.model.engine.family.examples)
+            self.chips.show(self._welcome())
             self._draw_banner()
             self._draw_point()
             self.transcript.draw()
             self.panel.draw()
+
+    def _welcome(self) -> Welcome:
+        """The examples; the program's purpose and questions too, until the person has asked something of their own where that takes the
+        conversation's room."""
+        # It reads artefacts, with numpy, which the first paint does not wait for.
+        from core.families.registry import is_toy
+
+        model, family = self.model, self.model.engine.family
+        height = self.screen.size.height
+        new = model.session.recorded or not model.settings.turns
+        whole = height >= _ROOMY or (new and height >= _LOW)
+        said = what_this_is(
+            family.title, family.about, len(model.settings.columns), bool(model.engine.catalogue.directions())
+        )
+        examples = tuple(
+            Choice(each.title, each.note or each.message, partial(ExampleChosen, each)) for each in family.examples
+        )
+        questions = tuple(Choice(each, "Ask this.", partial(Sent, each, typed=False)) for each in family.questions)
+        real = (Choice("a real model …", "Open another model, or get one (Ctrl+F).", FamiliesWanted),) * is_toy(family)
+        return Welcome(said if whole else "", (("Try", examples), ("Ask", (*questions, *real))))
 
     def draw_transcript(self) -> None:
         """Draw the conversation."""
@@ -74,5 +99,5 @@ class ChatView:
     def _draw_banner(self) -> None:
         """Say when what is shown was recorded."""
         self.banner.display = self.model.session.recorded
-        when = "" if self.model.ready else "once the model is loaded, "
+        when = "" if self.model.ready else "once it is loaded, "
         self.banner.update(Content(_RECORDED.format(when=when)))

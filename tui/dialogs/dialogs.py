@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import ClassVar, Generic, TypeVar
 
 from textual.app import ComposeResult
@@ -120,46 +120,54 @@ class LineDialog(Dialog[str]):
 
 
 class PickDialog(Dialog[str]):
-    """Asks to pick one of several names, each with a word about it."""
+    """Asks to pick one of several names, each with a word about it, perhaps under headings."""
 
     AUTO_FOCUS = "OptionList"
     DEFAULT_CSS = """
-    PickDialog OptionList { height: auto; max-height: 16; border: none; background: transparent; padding: 0; }
+    PickDialog OptionList { height: auto; max-height: 17; border: none; background: transparent; padding: 0; }
     PickDialog OptionList:focus { border: none; }
     """
 
     def __init__(
-        self, title: str, names: Sequence[tuple[str, str]], chosen: str = "", absent: Collection[str] = ()
+        self,
+        title: str,
+        names: Sequence[tuple[str, str]],
+        chosen: str = "",
+        absent: Collection[str] = (),
+        heads: Sequence[str] = (),
     ) -> None:
         super().__init__(title, "Enter picks · Esc closes")
         #: Those that are ``absent`` are grey, and cannot be picked.
         self.names, self.chosen, self.absent = names, chosen, absent
+        #: The name on each line of the list; None on a line that is a heading.
+        self.lines: list[str | None] = []
+        self.heads = heads if len(set(heads)) > 1 else ()
 
     def compose(self) -> ComposeResult:
         """The names."""
         with self.frame:
-            yield OptionList(
-                *(
-                    Option(
-                        Content.assemble(
-                            (f"{name:<16}", "" if name in self.absent else "bold"), (f"  {about}", "$quiet")
-                        ),
-                        disabled=name in self.absent,
-                    )
-                    for name, about in self.names
-                )
-            )
+            yield OptionList(*self._options())
+
+    def _options(self) -> Iterator[Option]:
+        before = None
+        for place, (name, about) in enumerate(self.names):
+            head = self.heads[place] if self.heads else None
+            if head != before:
+                before = head
+                self.lines.append(None)
+                yield Option(Content.styled(f"{head}", "$text-accent"), disabled=True)
+            self.lines.append(name)
+            indent, bold = "  " if self.heads else "", "" if name in self.absent else "bold"
+            words = (f"{indent}{name:<16}", bold), (f"  {about}" if about else "", "$quiet")
+            yield Option(Content.assemble(*words), disabled=name in self.absent)
 
     def on_mount(self) -> None:
         """Start at the present one."""
-        names = [name for name, _ in self.names]
-        self.query_one(OptionList).highlighted = (
-            names.index(self.chosen)
-            if self.chosen in names
-            else next((at for at, name in enumerate(names) if name not in self.absent), None)
-        )
+        there = [place for place, name in enumerate(self.lines) if name is not None and name not in self.absent]
+        present = [place for place in there if self.lines[place] == self.chosen]
+        self.query_one(OptionList).highlighted = next(iter([*present, *there]), None)
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """Hand the name back."""
         event.stop()
-        self.dismiss(self.names[event.option_index][0])
+        self.dismiss(self.lines[event.option_index])

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from textual.binding import Binding
 from textual.content import Content
 
 from core.chat.answers import to_markdown
@@ -89,20 +91,30 @@ def prompt_dialog(column: int, view: PromptView) -> TextDialog:
     return TextDialog(f"The exact prompt of column {column + 1}", body, copy=view.text)
 
 
+def _keys(screen: Screen[object], title: str, bindings: Iterable[Binding]) -> list[Content | tuple[str, str]]:
+    """Keys that do the same on one line, with what they do."""
+    rows: dict[str, list[str]] = {}
+    for binding in bindings:
+        if binding.description and binding.id:
+            rows.setdefault(binding.description, []).append(screen.app.get_key_display(binding))
+    lines: list[Content | tuple[str, str]] = [(f"\n{title}\n", "bold")]
+    for description, keys in rows.items():
+        lines += [(f"{' '.join(dict.fromkeys(keys)):<12}", "bold $text-accent"), (f" {description}\n", "")]
+    return lines
+
+
 def help_text(screen: Screen[object]) -> Content:
     """The help of the focused widget (else of the nearest one around it that has some), and the keys that work there."""
     node = screen.focused
     while node is not None and not getattr(node, "HELP", None):
         node = node.parent  # type: ignore[assignment]
     said = (getattr(node, "HELP", None) or screen.HELP or "").strip()
-    parts: list[Content | tuple[str, str]] = [(f"{said}\n", ""), ("\nKeys\n", "bold")]
-    rows: dict[str, list[str]] = {}
-    for active in screen.active_bindings.values():
-        binding = active.binding
-        if binding.description and binding.id and active.enabled:
-            rows.setdefault(binding.description, []).append(screen.app.get_key_display(binding))
-    for description, keys in rows.items():
-        parts += [(f"{' '.join(dict.fromkeys(keys)):<12}", "bold $text-accent"), (f" {description}\n", "")]
+    parts: list[Content | tuple[str, str]] = [(f"{said}\n", "")]
+    parts += _keys(screen, "Keys", (each.binding for each in screen.active_bindings.values() if each.enabled))
+    # What else there is, nobody would find who never had the focus there.
+    for kind in dict.fromkeys(type(each) for each in screen.query("*") if hasattr(each, "WHERE")):
+        if not isinstance(node, kind):
+            parts += _keys(screen, kind.WHERE, Binding.make_bindings(kind.BINDINGS))
     parts.append(("\nWords\n", "bold"))
     for group in WORDS.values():
         for word, meaning in group:

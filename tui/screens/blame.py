@@ -27,11 +27,13 @@ from tui.themes import middle
 from tui.widgets.fold import Fold
 
 if TYPE_CHECKING:
+    from core.engine.engine import Engine
     from tui.chat.screen import ChatScreen
 
 _HOW = (
-    "Write a prompt and press Enter, or Ctrl+T for the answer of the chat. An answer left empty is what the model says; another one left "
-    "empty is what it would have said without the stage."
+    "Enter finds out which stage taught it this: a bar for each says by how much it changed the probability of the answer. Any other "
+    "prompt will do as well, and Ctrl+T takes the answer of the chat. An answer left empty is what the model says; another one left empty "
+    "is what it would have said without the stage."
 )
 
 
@@ -80,11 +82,20 @@ class BlameScreen(Place):
         yield Fold("Remove a stage's part", UndoFields(), id="undo-fold")
 
     def opened(self) -> None:
-        """To the prompt."""
+        """To the prompt; what there is to find out stands there: Chat's last message, else what the family's example asks."""
         if not self.report:
+            if self.engine is not None and not any(field.value for field in self.fields.values()):
+                self.fields["prompt"].value = self._first_prompt(self.engine)
+            # What is written takes its place.
             self.fields["prompt"].focus()
+            self.fields["prompt"].select_all()
             if self.engine is not None and (said := self.engine.family.shortened or self.engine.family.alone):
                 self.say(said)
+
+    def _first_prompt(self, engine: Engine) -> str:
+        turns = () if self.chat.session.recorded else self.chat.session.settings.turns
+        shown = next((each.message for each in engine.family.examples if each.without), "")
+        return " ".join((turns[-1].user if turns else shown).split())
 
     # ---------------------------------------------------------------------------------------------------------- asking
 

@@ -44,7 +44,7 @@ class ConfidencePanel(Panel):
 
     def __init__(self) -> None:
         super().__init__()
-        self.concluded = Static(id="confidence-told")
+        self.concluded, self.picture = Static(id="confidence-told"), Static(id="confidence-picture")
         self.plots = Static(id="confidence-plots", classes="figures")
         self.words = Static(id="confidence-words", classes="figures")
         self.checkpoint = ""
@@ -54,8 +54,9 @@ class ConfidencePanel(Panel):
         self.seen = 0
 
     def compose(self) -> ComposeResult:
-        """What it comes to, the plots, and what is said of them."""
+        """What it comes to with a small picture, the plots, and what is said of them."""
         yield self.concluded
+        yield self.picture
         yield self.plots
         yield self.words
 
@@ -83,11 +84,18 @@ class ConfidencePanel(Panel):
             every = self._known()
             told = [Content.styled(confidence_conclusion(every), "bold")] if every else []
             self.concluded.update(Content("\n").join([*told, *map(Content, self._lacking(every))]))
+            self.picture.display = bool(every)
+            self.picture.update(self._pictured(every))
             self.plots.update(self._drawn(every) if every else "")
             found = tables.confidence_verdicts(every)
             self.words.update(Content("\n".join(f"{each.claim} {each.sentence} ({each.figures})" for each in found)))
         except TillerError as error:
             self.concluded.update(Content(f"✗ {error}"))
+
+    def _pictured(self, every: list[Confidence]) -> Content:
+        from tui.widgets import confidence_plots
+
+        return confidence_plots.sureness(every, max(40, self.content_size.width)) if every else Content("")
 
     def _drawn(self, every: list[Confidence]) -> Content:
         from tui.widgets import confidence_plots

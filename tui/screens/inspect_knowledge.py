@@ -63,7 +63,7 @@ class KnowledgePanel(Panel):
         Binding("t", "table", "Table", id="maps.table"),
         Binding("s", "save", "Save", id="maps.save"),
     ]
-    DEFAULT_CSS = "KnowledgePanel { margin: 0; }"
+    DEFAULT_CSS = "KnowledgePanel { margin: 0; &.-empty > .figures { display: none; } }"
 
     def __init__(self) -> None:
         super().__init__()
@@ -120,7 +120,9 @@ class KnowledgePanel(Panel):
             hint = "g computes where the model keeps this; [ and ] choose another set, e your own sentences."
             self.said.update(Content(self.job.view.said if self.job else hint))
             self.heat.update("")
+            self.set_class(True, "-empty")
             return
+        self.set_class(False, "-empty")
         self.at = (min(self.at[0], shown.layers - 1), min(self.at[1], len(shown.columns) - 1))
         glyphs = shell(self).glyphs
         maps = self._maps()

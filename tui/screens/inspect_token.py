@@ -41,13 +41,15 @@ class LensPanel(Panel):
 
     def __init__(self) -> None:
         super().__init__()
-        self.said, self.shown = Static(id="lens-said"), Static(id="lens-shown", classes="figures")
+        self.said, self.picture = Static(id="lens-said"), Static(id="lens-picture")
+        self.shown = Static(id="lens-shown", classes="figures")
         self.column, self.index = 0, 0
         self.found: Words | None = None
 
     def compose(self) -> ComposeResult:
-        """The answer with the token marked, and the words."""
+        """The answer with the token marked, which word is likeliest from layer to layer, and all words."""
         yield self.said
+        yield self.picture
         yield self.shown
 
     def opened(self) -> None:
@@ -63,6 +65,7 @@ class LensPanel(Panel):
         tokens = self._tokens()
         if not tokens:
             self.said.update(Content("There is no answer in the chat yet; send a message there first."))
+            self.picture.display = False
             self.shown.update("")
             return
         self.index = min(self.index, len(tokens) - 1)
@@ -86,6 +89,8 @@ class LensPanel(Panel):
         from core.knowledge.conclusion import lens_conclusion
 
         self.said.update(Content.assemble(f"{said}\n", (lens_conclusion(found), "bold")))
+        self.picture.display = True
+        self.picture.update(_pictured(found))
         self.shown.update(self._drawn(found))
         if self.has_focus:
             # It was shorter while it looked, and what stands above it has moved down meanwhile.
@@ -132,6 +137,33 @@ class LensPanel(Panel):
     def _tokens(self) -> list[tuple[int, str]]:
         answer = self.place.chat.session.answers.get(self.column)
         return [(each.id, each.text) for each in answer.tokens] if answer else []
+
+
+def _pictured(found: Words) -> Content:
+    """The likeliest word of every layer, those of several layers once: ``0–3 the · 4 a · 5 Paris``."""
+    lines = []
+    for title, layers in zip(found.titles, found.rows, strict=True):
+        runs: list[tuple[int, int, str]] = []
+        for layer, words in zip(found.layers, layers, strict=True):
+            word = words[0][0].strip() or repr(words[0][0])
+            runs = (
+                [*runs[:-1], (runs[-1][0], layer, word)]
+                if runs and runs[-1][2] == word
+                else [*runs, (layer, layer, word)]
+            )
+        parts = [
+            (
+                (f"{first}–{last} " if last > first else f"{first} ", "$quiet"),
+                (word, "bold" if word == found.said.strip() else ""),
+            )
+            for first, last, word in runs
+        ]
+        head = [(f"{title}: ", "$quiet")] if len(found.titles) > 1 else [("layer ", "$quiet")]
+        gaps = [((" · ", "$quiet"),) * (place > 0) for place in range(len(parts))]
+        lines.append(
+            Content.assemble(*head, *(piece for gap, part in zip(gaps, parts, strict=True) for piece in (*gap, *part)))
+        )
+    return Content("\n").join(lines)
 
 
 def _short(word: str) -> str:

@@ -1,8 +1,8 @@
-"""The Library screen: every direction that is here, its card, and learning a new one from two boxes of examples."""
+"""The Library screen: the directions as cards, learning new ones, and beneath everything that is here."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -11,10 +11,14 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widgets import DataTable, Static
 
+from core.errors import TillerError
 from core.util.text import clean
+from tui.messages import CardChosen
+from tui.screens.library_cards import Cards
 from tui.screens.library_shelf import LibraryShelf
+from tui.screens.library_table import LibraryTable
 from tui.screens.screen import Place
-from tui.text import clipped
+from tui.widgets.fold import Fold
 from tui.widgets.progress import progress
 
 if TYPE_CHECKING:
@@ -23,29 +27,35 @@ if TYPE_CHECKING:
     from tui.chat.screen import ChatScreen
 
 _WATCH_EVERY = 0.25
-#: Of the library's columns, those that are worth their room where there is not enough for all.
-_SHORT = (0, 2, 3, 4, 5, 9)
-#: The column that gives way where the others have no room beside it, and what stays of it; the card has it whole.
-_METHOD, _LEAST = 3, 16
-#: The column of accuracies.
-_SCORE = 5
-#: The columns that say what kind it is, and of which checkpoint.
-_KIND, _WHERE = 1, 2
-#: Cells of a row that are no column's: the screen's margins and the scroll bar.
-_AROUND = 6
+#: What can be begun here without anything being chosen first, by the name of its action: the palette offers it on every screen.
+OFFERED = (
+    ("Shelf", "Teach one of fifteen concepts: formal, cheerful, pirate … (Library, s)", "shelf"),
+    ("A direction from one word", "The model writes the pairs, you edit them (Library, w)", "word"),
+    ("Nine strengths", "A prompt at nine strengths of a direction, with class and damage (Library, t)", "strengths"),
+    ("Presets", "Open Chat with a recipe that you kept, or forget one (Library, p)", "presets"),
+    ("Keep a preset", "The selected column's recipe, under a name (Library, k)", "keep"),
+    ("Learn a direction", "From two boxes of examples, by any method (Library, n)", "learn"),
+    ("Import a vector", "Of llama.cpp, repeng, steering-vectors or torch.save (Library, i)", "bring"),
+)
+_OF_THE_CHOSEN = (
+    ("Use in Chat", "The chosen direction, beside the plain model (u)", "use"),
+    ("Cancel learning", "What was found out so far is kept (x)", "cancel"),
+    ("Export a direction", "For llama.cpp and repeng, or for another Tiller (e)", "take"),
+    ("Delete a direction", "One that you learnt or imported (d)", "delete"),
+)
 
 
 class LibraryScreen(Place):
     """Reached with its function key, left with Esc."""
 
     NAME = "library"
-    AUTO_FOCUS = "DataTable"
+    AUTO_FOCUS = "DirectionCard"
     HELP = (
         "Every direction, map and score of this family. s teaches a concept of the shelf, w one of your own word, whose pairs you see and "
-        "edit; u opens Chat with the direction under the cursor, t answers a prompt at nine strengths of it, Enter shows its card. k keeps "
+        "edit; u opens Chat with the chosen direction, t answers a prompt at nine strengths of it, Enter shows its card. k keeps "
         "the recipe of Chat's selected column as a preset, p opens Chat with one. n learns from examples of your own or by another "
         "method, while you chat; x cancels that, and what was found out so far is kept. i imports a "
-        "vector of another program, e writes the one under the cursor for llama.cpp or for another Tiller, d deletes one of your own."
+        "vector of another program, e writes the chosen one for llama.cpp or for another Tiller, d deletes one of your own."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("s", "shelf", "Shelf", id="library.shelf"),
@@ -63,111 +73,115 @@ class LibraryScreen(Place):
     ]
     DEFAULT_CSS = """
     LibraryScreen {
-        & DataTable { height: auto; max-height: 100%; margin: 1 0; background: transparent; }
         & #learning { height: auto; }
+        & #library-all { margin: 1 0 0 0; }
     }
     """
 
     def __init__(self, chat: ChatScreen) -> None:
         super().__init__(chat)
-        self.table: DataTable[str] = DataTable(cursor_type="row", zebra_stripes=True)
+        self.table, self.cards = LibraryTable(), Cards()
+        self.everything = Fold("Everything that is here", self.table, id="library-all")
         self.learning, self.told = Static(id="learning"), Static(id="told")
         self.shelf = LibraryShelf(self, self.begin)
         self.entries: tuple[Entry, ...] = ()
         self._followed: str | None = None
         self._written = 0
         self._asked = ""
+        #: The key of the entry that the keys act on.
+        self.chosen = ""
 
     def body(self) -> ComposeResult:
-        """What the screen is for, how far a learning is, the list."""
+        """What there is to steer by, how far a learning is, the cards, and beneath them the list of everything."""
         yield self.told
         yield self.learning
-        yield self.table
+        yield self.cards
+        yield self.everything
 
     def on_mount(self) -> None:
         """Watch what is being learnt, here or in Chat."""
         self.set_interval(_WATCH_EVERY, self._watch)
 
     def opened(self) -> None:
-        """Draw the list as it is now, with the cursor on what is new of one's own; at first on a direction of the model in Chat."""
+        """Draw what is here now, with the focus on what is new of one's own; at first on a direction of the model in Chat."""
         from core.directions import library
 
         if self.engine is None:
             return
-        at, before = self.table.cursor_row, {entry.path: entry.card for entry in self.entries}
+        before = {entry.key for entry in self.entries}
         self.entries = library.entries(self.engine.family)
-        new = [row for row, entry in enumerate(self.entries) if entry.own and entry.card != before.get(entry.path)]
-        at = new[0] if before and new else at
-        if not before and (begin := library.first(self.engine.family, self.entries)) is not None:
-            at = self.entries.index(begin)
-        self.table.clear(columns=True)
-        rows = [entry.row for entry in self.entries]
-        widths = _widths(library.HEADINGS, rows)
-        whole = self._over(widths) <= widths[_METHOD] - _LEAST
-        if not whole:
-            # The interval of the accuracy is read on the card.
-            rows = [(*row[:_SCORE], row[_SCORE].partition(" (")[0], *row[_SCORE + 1 :]) for row in rows]
-            widths = {index: width for index, width in _widths(library.HEADINGS, rows).items() if index in _SHORT}
-        widths[_METHOD] = max(min(_LEAST, widths[_METHOD]), widths[_METHOD] - max(0, self._over(widths)))
-        for index, width in widths.items():
-            self.table.add_column(library.HEADINGS[index], width=width)
-        for entry, row in zip(self.entries, rows, strict=True):
-            cells = (Content(_fitted(row, index, width, whole)) for index, width in widths.items())
-            self.table.add_row(*cells, key=entry.key)  # type: ignore[arg-type]
-        self.table.move_cursor(row=min(at, max(0, len(self.entries) - 1)))
+        # What is only measured further takes the focus from nothing.
+        new = [entry.key for entry in self.entries if entry.own and entry.key not in before]
+        first = library.first(self.engine.family, self.entries)
+        self.chosen = (
+            new[0] if before and new else first.key if not before and first else self.chosen if self._entry() else ""
+        )
+        self.cards.show(library.usable(self.engine.family, self.entries))
+        keys = [entry.key for entry in self.entries]
+        at = keys.index(self.chosen) if self.chosen in keys else self.table.cursor_row
+        self.table.show(self.entries, self.size.width, at)
+        self.everything.title = f"Everything that is here ({len(keys)}), to take elsewhere or delete"
+        if (not before or new) and not isinstance(self.focused, LibraryTable):
+            self.cards.choose(self.chosen)
         self._tell()
         self._watch()
 
-    def on_data_table_row_highlighted(self, _event: DataTable.RowHighlighted) -> None:
-        """Tell of the entry under the cursor."""
-        self._tell()
+    def on_resize(self) -> None:
+        """Another width has room for other columns."""
+        if self.entries:
+            self.table.show(self.entries, self.size.width, self.table.cursor_row)
+
+    def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
+        """The keys act on the entry under the cursor."""
+        if self.table.has_focus and event.row_key.value:
+            self.chosen = event.row_key.value
+
+    def on_descendant_focus(self) -> None:
+        """The table has a cursor from before."""
+        if self.table.has_focus and 0 <= self.table.cursor_row < len(self.entries):
+            self.chosen = self.entries[self.table.cursor_row].key
+
+    def on_card_chosen(self, message: CardChosen) -> None:
+        """The keys act on the card that has the focus."""
+        self.chosen = message.key
 
     def _tell(self) -> None:
-        """What the checkpoint can be steered by, and what the direction under the cursor does."""
-        from core.directions.conclusion import direction_conclusion, shelf_conclusion
+        """What the checkpoint can be steered by, and how it learns more."""
+        from core.directions.conclusion import shelf_conclusion
+        from core.directions.request import check_system_prompts
 
         if self.engine is None:
             return
         final = self.engine.family.final.name
         said = shelf_conclusion(self.engine.catalogue.cards(final), final)
-        entry = self._entry()
-        does = direction_conclusion(entry.card) if entry and entry.card and entry.kind == "direction" else ""
-        about = (
-            f"{entry.title}: {does}"
-            if entry and does
-            else "s teaches a concept, w one of your own word; Enter shows a card."
-        )
-        self.told.update(Content.assemble((said, "bold"), f"\n{about}"))
-
-    def _over(self, widths: dict[int, int]) -> int:
-        """By how many cells columns of such widths are wider than the screen."""
-        return sum(width + 2 * self.table.cell_padding for width in widths.values()) + _AROUND - self.size.width
+        how = "s teaches a concept, w one of your own word, n from examples of your own."
+        try:
+            check_system_prompts(self.engine.family)
+        except TillerError as error:
+            how = f"{error}"
+        self.told.update(Content.assemble((said, "bold"), (f"\n{how}", "$quiet")))
 
     def commands(self) -> Iterator[SystemCommand]:
         """What the palette offers here."""
-        yield SystemCommand("Shelf", "Teach one of fifteen concepts: formal, cheerful, pirate …", self.action_shelf)
-        yield SystemCommand("A direction from one word", "The model writes the pairs, you edit them", self.action_word)
-        yield SystemCommand("Use in Chat", "The direction under the cursor, beside the plain model", self.action_use)
-        yield SystemCommand("Nine strengths", "A table of answers with class and damage", self.action_strengths)
-        yield SystemCommand("Presets", "Open Chat with a recipe that you kept", self.action_presets)
-        yield SystemCommand("Keep a preset", "The selected column's recipe, under a name", self.action_keep)
-        yield SystemCommand("Learn a direction", "From two boxes of examples, by any method", self.action_learn)
-        yield SystemCommand("Cancel learning", "What was found out so far is kept", self.action_cancel)
-        yield SystemCommand(
-            "Import a vector", "Of llama.cpp, repeng, steering-vectors or torch.save", self.action_bring
-        )
-        yield SystemCommand("Export a direction", "For llama.cpp and repeng, or for another Tiller", self.action_take)
-        yield SystemCommand("Delete a direction", "One that you learnt or imported", self.action_delete)
+        for title, about, action in (*OFFERED, *_OF_THE_CHOSEN):
+            yield SystemCommand(title, about, getattr(self, f"action_{action}"))
 
     # ----------------------------------------------------------------------------------------------------------- cards
 
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
-        """Show the card of an entry, or what is wrong with it."""
+        """Enter in the table, or a click there."""
+        self.chosen = event.row_key.value or ""
+        self.action_card()
+
+    def action_card(self) -> None:
+        """Show all that is known of an entry, or what is wrong with it."""
         from core.directions import card
         from tui.dialogs.dialogs import TextDialog
         from tui.text import shown
 
-        entry = self.entries[event.cursor_row]
+        entry = self._entry()
+        if entry is None:
+            return
         if entry.card is None:
             self.notice.refuse(f"{entry.problem}")
             return
@@ -262,8 +276,8 @@ class LibraryScreen(Place):
         self.app.push_screen(PickDialog(f"Delete {entry.title}?", choices, "keep"), self._delete)
 
     def _entry(self) -> Entry | None:
-        at = self.table.cursor_row
-        return self.entries[at] if 0 <= at < len(self.entries) else None
+        """What the keys act on."""
+        return next((each for each in self.entries if each.key == self.chosen), None)
 
     def _ready(self) -> bool:
         """Whether files can be read and written now; else says why not."""
@@ -325,21 +339,3 @@ class LibraryScreen(Place):
                 f"✗ {ended.sentence}" if ended.state == "failed" else ended.sentence, wrong=ended.state == "failed"
             )
             self.opened()
-
-
-def _widths(heads: Sequence[str], rows: Sequence[tuple[str, ...]]) -> dict[int, int]:
-    """How wide each column wants to be."""
-    return {index: max(map(len, each)) for index, each in enumerate(zip(heads, *rows, strict=True))}
-
-
-def _fitted(row: tuple[str, ...], index: int, width: int, whole: bool) -> str:
-    """A cell as it fits: no two rows look alike because of what had no room."""
-    text = row[index]
-    if index == _WHERE and text == "shared" and not whole:
-        # The column of kinds was left out, and of several checkpoints only kinds tell what it is.
-        return row[_KIND]
-    if index == _METHOD and len(text) > width and "/" in text:
-        # Where it is mapped from: the checkpoint stands at the end.
-        start = "from …"
-        return f"{start}{text[len(start) - width :]}"
-    return clipped(text, width)

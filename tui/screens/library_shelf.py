@@ -114,7 +114,7 @@ class LibraryShelf:
         with self.screen.notice.refusing():
             card = self.engine.catalogue.cards(entry.checkpoint).get(entry.name) if entry is not None else None
             if entry is None or card is None or entry.kind != "direction":
-                raise TillerError("Put the cursor on a direction of a checkpoint; that one can be used in Chat.")
+                raise TillerError("Choose the card of a direction; that one can be used in Chat.")
             self._open(steered_beside(self._settings, entry.checkpoint, first_recipe(card)))
 
     def strengths(self, entry: Entry | None) -> None:
@@ -125,7 +125,7 @@ class LibraryShelf:
                 or entry.kind != "direction"
                 or entry.name not in self.engine.catalogue.cards(entry.checkpoint)
             ):
-                raise TillerError("Put the cursor on a direction of a checkpoint; nine strengths are of that one.")
+                raise TillerError("Choose the card of a direction; nine strengths are of that one.")
             turns = self._settings.turns
             hint = f"It is answered at nine strengths of {entry.name} of {entry.checkpoint}, from -2 to +2."
             begin = partial(self._answer, entry)

@@ -12,6 +12,7 @@ from textual.widgets import DataTable, Static
 
 from core.chat.screens import tab
 from tui.screens.screen import Place
+from tui.shell import shell
 from tui.widgets.fold import Fold
 from tui.widgets.progress import progress
 
@@ -141,7 +142,7 @@ class TransferScreen(Place):
         """A cell's words, without its interval where there is little room, on its colour, or behind a block where there is none."""
         words = shade.text if self.size.width >= _WIDE else shade.text.partition(" ")[0]
         colours = shade.colours
-        if colours is None or self.app.ansi_color:
+        if colours is None or self.app.ansi_color or shell(self).glyphs:
             return Content(f"{shade.glyph} {words}")
         return Content.styled(f" {words} ", f"{colours[1]} on {colours[0]}")
 

@@ -10,6 +10,7 @@ from rich.text import Text
 from textual.content import Content
 
 from core.display.palette import OKABE_ITO
+from core.util.figures import percent_text
 
 if TYPE_CHECKING:
     from numpy import float64
@@ -17,11 +18,28 @@ if TYPE_CHECKING:
 
     from core.confidence.confidence import Confidence
 
+#: The cells of what stands behind a line of :func:`sureness`.
+_FIGURES = len("   ○ right 100 %  ● sure 100 %")
 _MARKS = ("·", "+", "x", "*")
 _CANDIDATE = "◆"
 #: Blocks and checkpoints in turn; candidates have their own.
 _COLOURS = (OKABE_ITO[1], OKABE_ITO[2], OKABE_ITO[6], OKABE_ITO[0])
 _MARKED = OKABE_ITO[5]
+
+
+def sureness(every: Sequence[Confidence], width: int) -> Content:
+    """A line for each checkpoint from none to all of its judgements: how many are right, and how sure of them it is on average."""
+    name = max(len(of.checkpoint) for of in every)
+    line = max(10, width - name - _FIGURES)
+    rows = []
+    for of in every:
+        own = of.calibration
+        right, sure = (round(part * (line - 1)) for part in (own.accuracy, own.sureness))
+        marks = ["─"] * line
+        marks[right], marks[sure] = "○", "●"
+        said = f"  ○ right {percent_text(own.accuracy)}  ● sure {percent_text(own.sureness)}"
+        rows.append(Content.assemble(f"{of.checkpoint:<{name}} ", ("".join(marks), "$text-accent"), (said, "$quiet")))
+    return Content("\n").join(rows)
 
 
 def scatter(of: Confidence, width: int, height: int, glyphs: bool) -> Content:

@@ -41,6 +41,8 @@ class Header(Widget):
         self.place = ""
         self.jobs: tuple[JobLine, ...] = ()
         self._spots: list[tuple[int, int, str]] = []
+        #: The first cell of what is said of the engine.
+        self._engine = 0
 
     def show(self, status: Status, place: str, jobs: tuple[JobLine, ...] = ()) -> None:
         """Draw this status; ``place`` names the family, ``jobs`` are what goes on."""
@@ -57,6 +59,7 @@ class Header(Widget):
         room = self.content_size.width - len(left.plain) - 3
         words = clipped(self.sentence(room), max(0, room))
         gap = self.content_size.width - len(left.plain) - len(words) - 2
+        self._engine = len(left.plain) + max(1, gap)
         return Content.assemble(left, " " * max(1, gap), (dot, style), f" {words}")
 
     def _screens(self, at: int, room: int) -> list[tuple[str, str]]:
@@ -74,10 +77,12 @@ class Header(Widget):
         return parts
 
     def on_click(self, event: Click) -> None:
-        """Open the screen whose name was clicked."""
+        """Open the screen whose name was clicked; what the engine is doing opens the list of all of that."""
         name = next((name for a, b, name in self._spots if a <= event.x - 1 < b), None)
         if name is not None:
             shell(self).go(name)
+        elif event.x - 1 >= self._engine:
+            shell(self).show_jobs()
 
     def sentence(self, room: int = 1_000) -> str:
         """What the engine is doing, in words; of a model that is ready as much as has ``room``, the speed before all else."""

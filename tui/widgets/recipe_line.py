@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
+from rich.cells import cell_len
 from rich.highlighter import Highlighter
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -18,6 +19,10 @@ from tui.messages import RecipeTyped
 
 if TYPE_CHECKING:
     from rich.text import Text
+
+_NOTHING = "nothing: the model as it is"
+#: The cells of a line that says so.
+_EMPTY = len(_NOTHING)
 
 
 class _Names(Suggester):
@@ -97,7 +102,10 @@ class RecipeLine(Vertical):
     .-narrow RecipeLine {
         layout: horizontal; margin: 0;
         & > #recipe-head { width: auto; max-width: 30; padding: 0 1 0 0; }
-        & > #recipe-verdict { width: auto; max-width: 42; height: 1; padding: 0 0 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
+        & > RecipeInput { min-width: 18; max-width: 66%; }
+        & > #recipe-verdict { width: 1fr; height: 1; padding: 0 0 0 1; text-align: right; text-wrap: nowrap; text-overflow: ellipsis; }
+        /* Whole while one is at it. */
+        &:focus-within > #recipe-verdict { height: auto; max-height: 3; text-wrap: wrap; }
         & > #recipe-verdict.-wrong { height: auto; max-height: 3; text-wrap: wrap; }
     }
     .-tiny RecipeLine {
@@ -112,7 +120,7 @@ class RecipeLine(Vertical):
         self._put: str | None = None
         self.head = Static(id="recipe-head")
         self.input = RecipeInput(
-            placeholder="nothing: the model as it is",
+            placeholder=_NOTHING,
             suggester=self.names,
             highlighter=self.fault,
             compact=True,
@@ -150,6 +158,10 @@ class RecipeLine(Vertical):
         self.verdict.update(Content(f"{'✗' if wrong else '✓'} {sentence}" if sentence else ""))
         self.verdict.set_class(wrong, "-wrong")
         self.fault.column = column
+        self.verdict.tooltip = Content(sentence) if sentence else None
+        # On a narrow screen the line takes what its text does, and the verdict the rest.
+        narrow = self.screen.has_class("-narrow")
+        self.input.styles.width = max(_EMPTY, cell_len(self.input.value)) + 3 if narrow else "1fr"
         self.input.refresh()
 
     def on_input_changed(self, event: Input.Changed) -> None:

@@ -10,19 +10,18 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widget import Widget
 
-from core.chat.sliders import FINE, SPAN, STEP, snapped, stepped
+from core.chat.sliders import FINE, STEP, snapped, stepped
 from core.directions.dose_response import Dose
 from tui.messages import AblationToggled, SliderChosen, SliderMoved, SourceWanted
 from tui.text import clipped
+from tui.widgets.dose_text import bars, even, line, strength_at
 
 if TYPE_CHECKING:
     from textual.events import Click, MouseDown, MouseMove, MouseUp
     from textual.geometry import Size
 
-_BARS = "▁▂▃▄▅▆▇█"
-_SHADES = "─░▒▓"
-#: The line where a push is of use.
-_USEFUL = "━"
+#: The lines that the words of the chosen slider have at least.
+_WORDS = 4
 
 
 @dataclass(frozen=True)
@@ -50,6 +49,8 @@ class Slider(Widget, can_focus=True):
         "heavy part of the line the strengths of use: beyond them text breaks, or nothing more is gained. "
         "After an answer, marked strengths (┴) are computed ahead: moving there changes the answer at once."
     )
+    #: How one gets there, in the help of what is elsewhere on the screen.
+    WHERE: ClassVar[str] = "On a slider (Tab, or a click)"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left", f"by({-STEP})", "Weaker", show=False, id="slider.left"),
         Binding("right", f"by({STEP})", "Stronger", show=False, id="slider.right"),
@@ -101,7 +102,7 @@ class Slider(Widget, can_focus=True):
 
     def _one_line(self) -> Content:
         head, number = f"{self.direction:<8}", self._narrow_number()
-        width = _even(self.content_size.width - 2 - len(head) - max(7, len(number)))
+        width = even(self.content_size.width - 2 - len(head) - max(7, len(number)))
         return Content.assemble(self._mark(), (head, self._name_style()), *self._track(width), (number, "bold"))
 
     def _narrow_number(self) -> str:
@@ -111,69 +112,31 @@ class Slider(Widget, can_focus=True):
 
     def _words(self, width: int) -> list[str]:
         """What is known at the strength: all of it in the chosen slider, one line in the others."""
-        words, room = self.face.words, _even(width - 2)
-        return wrap(words, room) or [""] if self.face.active else [clipped(words, room)]
+        words, room = self.face.words, even(width - 2)
+        if not self.face.active:
+            return [clipped(words, room)]
+        # As high at every strength: what stands beneath would jump while one pulls it.
+        lines = wrap(words, room)
+        return [*lines, *[""] * (_WORDS - len(lines))]
 
     def _lines(self) -> Content:
-        width = _even(self.content_size.width - 2)
+        width = even(self.content_size.width - 2)
         source = f"learned on {self.face.source}" if self.face.source else ""
         head = f"{self.direction:<8} {self._number():>6}  "
         lines = [
             Content.assemble(self._mark(), (head, self._name_style()), (clipped(source, width - len(head)), "$quiet")),
-            Content.assemble("  ", (self._bars(width), "$quiet")),
+            Content.assemble("  ", (bars(self.face.dose, width) if self.face.dose is not None else "", "$quiet")),
             Content.assemble("  ", *self._track(width)),
             *(Content.assemble("  ", (line, "$quiet")) for line in self._words(self.content_size.width)),
         ]
         return Content("\n").join(lines)
 
+    def _track(self, width: int) -> list[tuple[str, str]]:
+        """The line with its thumb, and ticks where answers are ready."""
+        return line(self.face.dose, width, self.face.value, self.face.ready)
+
     def _name_style(self) -> str:
         return "bold" if self.face.active or self.has_focus else ""
-
-    def _strength_at(self, cell: int, width: int) -> float:
-        return -SPAN + 2 * SPAN * cell / max(1, width - 1)
-
-    def _cell_of(self, strength: float, width: int) -> int:
-        return round((min(SPAN, max(-SPAN, strength)) + SPAN) / (2 * SPAN) * (width - 1))
-
-    def _bars(self, width: int) -> str:
-        dose = self.face.dose
-        if dose is None:
-            return ""
-        low, high = min(dose.effect), max(dose.effect)
-        heights = (
-            (dose.at(dose.effect, self._strength_at(cell, width)) - low) / ((high - low) or 1.0)
-            for cell in range(width)
-        )
-        return "".join(_BARS[round(height * (len(_BARS) - 1))] for height in heights)
-
-    def _track(self, width: int) -> list[tuple[str, str]]:
-        """The line with its thumb, ticks where answers are ready, shaded where unrelated answers suffer."""
-        thumb, ready = self._cell_of(self.face.value, width), {self._cell_of(each, width) for each in self.face.ready}
-        useful = self.face.dose.useful if self.face.dose else None
-        zero, parts = self._cell_of(0.0, width), []
-        for cell in range(max(0, width)):
-            if cell == thumb:
-                parts.append(("●", "bold $text-accent"))
-            elif cell in ready:
-                parts.append(("┴", "$quiet"))
-            else:
-                strength = self._strength_at(cell, width)
-                mark = self._shade(strength)
-                if useful is not None and useful[0] <= strength <= useful[1]:
-                    # What is of use is not shaded: its damage stands in words beneath.
-                    parts.append(("┿" if cell == zero else _USEFUL, "$text-success"))
-                elif mark == "─":
-                    parts.append(("┼" if cell == zero else mark, "$quiet"))
-                else:
-                    parts.append((mark, "$text-warning"))
-        return parts
-
-    def _shade(self, strength: float) -> str:
-        dose = self.face.dose
-        if dose is None or not dose.damage:
-            return _SHADES[0]
-        damage = dose.at(dose.damage, strength)
-        return _SHADES[sum(damage > limit for limit in (0.1, 0.3, 0.6))]
 
     # --------------------------------------------------------------------------------------------------------- moving
 
@@ -205,12 +168,12 @@ class Slider(Widget, can_focus=True):
         """The cell of the track that is at ``x`` of the widget (below 0, or past its end, beside it), and how many there are."""
         narrow = self.content_size.height < 4
         start = 2 + (len(f"{self.direction:<8}") if narrow else 0)
-        return x - start, _even(self.content_size.width - start - (max(7, len(self._narrow_number())) if narrow else 0))
+        return x - start, even(self.content_size.width - start - (max(7, len(self._narrow_number())) if narrow else 0))
 
     def _drag_to(self, x: int) -> None:
         """Put the thumb where the mouse is; beside the track, at its end."""
         cell, width = self._place(x)
-        strength = self._strength_at(min(width - 1, max(0, cell)), width)
+        strength = strength_at(min(width - 1, max(0, cell)), width)
         self.post_message(SliderMoved(self.direction, snapped(strength)))
 
     def on_mouse_down(self, event: MouseDown) -> None:
@@ -235,8 +198,3 @@ class Slider(Widget, can_focus=True):
         """A click chooses the slider."""
         if event.button == 1:
             self.post_message(SliderChosen(self.direction))
-
-
-def _even(width: int) -> int:
-    """The widest track in ``width`` on which half steps are equally far apart."""
-    return max(9, width - (width - 1) % 8)

@@ -1,4 +1,4 @@
-"""What was measured at the token under the cursor."""
+"""What was measured at the token under the cursor; on a narrow screen, while it is on none, what is known of the chosen slider."""
 
 from __future__ import annotations
 
@@ -31,6 +31,8 @@ class TokenPanel(Vertical):
         & > #token-head { display: none; }
         /* As high with one row as with two: what is above would jump while one works with it. */
         & > #token-readings { height: 2; margin: 0; }
+        &.-empty > #token-readings { height: 3; }
+        &.-empty > Alternatives { display: none; }
     }
     """
 
@@ -40,7 +42,7 @@ class TokenPanel(Vertical):
         self.readings = Static(id="token-readings")
         self.alternatives = Alternatives()
         self.token: Token | None = None
-        self._title = ""
+        self._title = self._known = ""
 
     def compose(self) -> ComposeResult:
         """Head, readings, alternatives."""
@@ -51,7 +53,13 @@ class TokenPanel(Vertical):
     def show(self, title: str, token: Token | None) -> None:
         """Explain this token; ``title`` says of which column it is."""
         self._title, self.token = title, token
+        self.set_class(token is None, "-empty")
         self.alternatives.show(token)
+        self.draw()
+
+    def know(self, direction: str, words: str) -> None:
+        """What is known of the chosen slider; on a wide screen it stands at the slider itself."""
+        self._known = f"{direction} · {words}" if words else ""
         self.draw()
 
     def draw(self) -> None:
@@ -75,7 +83,8 @@ class TokenPanel(Vertical):
 
     def _line(self) -> Content:
         if self.token is None:
-            return Content.styled(_EMPTY, "$quiet")
+            known = Content(f"{self._known}\n") if self._known else Content("")
+            return Content.assemble(known, (_EMPTY, "$quiet"))
         short = {"probability": "p"}
         parts = [Content.styled(f"“{clipped(one_line(self.token.text).strip(), 12)}”", "bold")]
         for label, text in describe(self.token):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.segment import Segment
@@ -13,9 +12,8 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from core.chat.answers import Answer, why_ended
-from core.display.lenses import Lens, letter, value
-from core.display.palette import glyph, ink, level, tint
+from core.chat.answers import Answer
+from core.display.palette import ink
 from tui.messages import (
     AlternativesWanted,
     CheckpointWanted,
@@ -29,31 +27,11 @@ from tui.messages import (
     VersionWanted,
 )
 from tui.text import clipped, shown
-from tui.widgets.wrapping import FOLD, Cell, answer_cells, plain_cells, wrap
+from tui.widgets.face import Face
+from tui.widgets.wrapping import FOLD, Cell, answer_cells, plain_cells, runs, wrap
 
 if TYPE_CHECKING:
     from textual.events import Click, Leave, MouseMove
-
-_NEUTRAL = 0.03
-
-
-@dataclass(frozen=True)
-class Face:
-    """All that a strip draws. ``answer`` is ``None`` for a reply of which only the text is known; what is ``older`` is pale."""
-
-    title: str
-    answer: Answer | None
-    text: str = ""
-    lens: Lens | None = None
-    middle: str = "#ffffff"
-    glyphs: bool = False
-    selected: bool = False
-    running: bool = False
-    hint: str = ""
-    #: Whether it is drawn as text with headings, lists and code instead of tokens.
-    as_text: bool = False
-    #: Whether it was not written by what the title says.
-    older: bool = False
 
 
 class AnswerStrip(Widget, can_focus=True):
@@ -66,6 +44,8 @@ class AnswerStrip(Widget, can_focus=True):
         "versions that Ctrl+R and edits have left, Ctrl+W lets a cut-off answer go on, Ctrl+U lets you write the answer or how it begins, "
         "Ctrl+Y copies it."
     )
+    #: How one gets there, in the help of what is elsewhere on the screen.
+    WHERE: ClassVar[str] = "On an answer (Ctrl+G)"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left", "move(-1)", "Token before", show=False, id="strip.left"),
         Binding("right", "move(1)", "Token after", show=False, id="strip.right"),
@@ -74,7 +54,10 @@ class AnswerStrip(Widget, can_focus=True):
         Binding("home", "edge(0)", "First token", show=False, id="strip.home"),
         Binding("end", "edge(-1)", "Last token", show=False, id="strip.end"),
         Binding("enter", "instead", "Say another token", key_display="⏎", id="strip.instead"),
-        *(Binding(str(n), f"lens({n - 1})", f"Lens {n}", show=False, id=f"strip.lens{n}") for n in range(1, 10)),
+        *(
+            Binding(str(n), f"lens({n - 1})", "Colour by that one", show=False, id=f"strip.lens{n}")
+            for n in range(1, 10)
+        ),
         # No letters: they go to the prompt.
         Binding("ctrl+e", "thought", "Thought", show=False, key_display="^e", id="strip.thought"),
         Binding("shift+left", "version(-1)", "Version before", key_display="⇧←", show=False, id="strip.before"),
@@ -168,30 +151,15 @@ class AnswerStrip(Widget, can_focus=True):
             self._set_for = (text, width)
         return self._set
 
-    def _after(self) -> tuple[str, str]:
-        """What stands below the text, and its component class."""
-        answer = self.face.answer
-        if answer is None:
-            return self.face.hint, "strip--dim"
-        if answer.error:
-            return f"✗ {answer.error}", "strip--error"
-        said = [why_ended(answer.reason, "Ctrl+O"), answer.note, self.face.hint]
-        return " · ".join(part for part in said if part), "strip--dim"
-
     def _after_rows(self, width: int) -> list[list[Cell]]:
-        text, _ = self._after()
+        text, _ = self.face.after
         return wrap(plain_cells(text), max(1, width)) if text else []
 
     def get_content_height(self, container: object, viewport: object, width: int) -> int:
         """Title, text, a glyph row beneath each text row where there is no colour, and what is said after it."""
         if self.face.as_text:
             return 1 + len(self._text_lines(width)) + len(self._after_rows(width))
-        return 1 + len(self.rows(width)) * (2 if self._has_glyphs() else 1) + len(self._after_rows(width))
-
-    def _has_glyphs(self) -> bool:
-        lens = self.face.lens
-        # Stages have their letters also where there are colours: nobody has to know the hues by heart.
-        return lens is not None and self.face.answer is not None and (self.face.glyphs or lens.kind == "stages")
+        return 1 + len(self.rows(width)) * self.face.step + len(self._after_rows(width))
 
     # --------------------------------------------------------------------------------------------------------- drawing
 
@@ -204,7 +172,7 @@ class AnswerStrip(Widget, can_focus=True):
                 width, base
             )
         lines = self._text_lines(width) if self.face.as_text else []
-        rows, step = ([] if self.face.as_text else self.rows(width)), 2 if self._has_glyphs() else 1
+        rows, step = ([] if self.face.as_text else self.rows(width)), self.face.step
         line, part = divmod(y - 1, step)
         if self.face.as_text and y - 1 < len(lines):
             segments = lines[y - 1]
@@ -213,7 +181,7 @@ class AnswerStrip(Widget, can_focus=True):
             if not part and line == len(rows) - 1 and self.face.running:
                 segments = [*segments, Segment("▌", base + self._style("strip--chosen"))]
         else:
-            _, name = self._after()
+            _, name = self.face.after
             after, at = self._after_rows(width), y - 1 - (len(lines) if self.face.as_text else len(rows) * step)
             segments = (
                 [Segment("".join(cell.text for cell in after[at]), base + self._style(name))] if at < len(after) else []
@@ -226,7 +194,7 @@ class AnswerStrip(Widget, can_focus=True):
     def _text_segments(self, row: list[Cell], base: Style) -> list[Segment]:
         if self.face.older and self.face.answer is None:
             base += self._style("strip--dim")
-        return [Segment(text, self._token_style(token, lead, base)) for token, lead, text in _runs(row)]
+        return [Segment(text, self._token_style(token, lead, base)) for token, lead, text in runs(row)]
 
     def _token_style(self, token: int | None, lead: bool, base: Style) -> Style:
         if token is None:
@@ -237,37 +205,18 @@ class AnswerStrip(Widget, can_focus=True):
             return base
         if self.face.older and token != self.cursor:
             return base + self._style("strip--dim")
-        ground = self._tint(token)
+        ground = self.face.ground(token)
         style = base + Style(bgcolor=ground, color=ink(ground)) if ground and not self.face.glyphs else base
         if token == self.cursor:
             return base + self._style("strip--cursor") if self.has_focus else style + Style(underline=True, bold=True)
         return style
 
-    def _tint(self, token: int) -> str | None:
-        number = self._number(token)
-        if number is None or self.face.lens is None or self.face.answer is None or _neutral(self.face.lens, number):
-            return None
-        return tint(self.face.lens, self.face.answer.tokens[token], self.face.middle)
-
-    def _number(self, token: int) -> float | None:
-        answer, lens = self.face.answer, self.face.lens
-        return value(lens, answer.tokens[token]) if answer is not None and lens is not None else None
-
     def _glyph_segments(self, row: list[Cell], base: Style) -> list[Segment]:
         segments = []
-        for token, lead, _ in _runs(row):
+        for token, lead, _ in runs(row):
             width = sum(cell.width for cell in row if cell.token == token and cell.lead == lead)
-            segments.append(Segment(" " * width if token is None or lead else self._mark(token, width), base))
+            segments.append(Segment(" " * width if token is None or lead else self.face.mark(token, width), base))
         return segments
-
-    def _mark(self, token: int, width: int) -> str:
-        """What stands beneath a token: a block for its value, or the letter of its stage with as much block as there is effect."""
-        number, lens, answer = self._number(token), self.face.lens, self.face.answer
-        if number is None or lens is None or answer is None:
-            return " " * width
-        if lens.kind == "stages":
-            return letter(lens, answer.tokens[token]) + glyph(lens, number) * (width - 1)
-        return glyph(lens, number) * width
 
     # ---------------------------------------------------------------------------------------------------------- cursor
 
@@ -287,7 +236,7 @@ class AnswerStrip(Widget, can_focus=True):
         place = self._place()
         scroller = next((node for node in self.ancestors if isinstance(node, ScrollableContainer)), None)
         if place is not None and scroller is not None:
-            step = 2 if self._has_glyphs() else 1
+            step = self.face.step
             top = self.region.y - scroller.region.y + scroller.scroll_offset.y
             scroller.scroll_to_region(Region(0, top + place[0] * step, 1, 1 + step), animate=False, force=True)
 
@@ -305,7 +254,7 @@ class AnswerStrip(Widget, can_focus=True):
 
     def token_at(self, x: int, y: int) -> int | None:
         """The token at a place within the content, in cells; FOLD on the line that stands for a thought."""
-        rows, step = self.rows(self.content_size.width), 2 if self._has_glyphs() else 1
+        rows, step = self.rows(self.content_size.width), self.face.step
         line = (y - 1) // step
         if self.face.as_text or y < 1 or not 0 <= line < len(rows):
             return None
@@ -350,8 +299,7 @@ class AnswerStrip(Widget, can_focus=True):
 
     def action_instead(self) -> None:
         """Choose among the alternatives of the token under the cursor."""
-        if self.cursor is None:
-            self.point(0)
+        self.point(self.cursor or 0)
         self.post_message(AlternativesWanted(self.column))
 
     def action_lens(self, index: int) -> None:
@@ -419,19 +367,3 @@ class AnswerStrip(Widget, can_focus=True):
         """Back to the token under the cursor."""
         if self.cursor is not None:
             self.post_message(TokenPointed(self.column, self.cursor))
-
-
-def _runs(row: list[Cell]) -> list[tuple[int | None, bool, str]]:
-    """Neighbouring cells of one token (its leading space apart) as (token, leading, text)."""
-    runs: list[tuple[int | None, bool, str]] = []
-    for cell in row:
-        if runs and runs[-1][:2] == (cell.token, cell.lead):
-            runs[-1] = (cell.token, cell.lead, runs[-1][2] + cell.text)
-        else:
-            runs.append((cell.token, cell.lead, cell.text))
-    return runs
-
-
-def _neutral(lens: Lens, number: float) -> bool:
-    """Whether a signed value is so near the middle that it has no colour worth the name."""
-    return lens.kind == "signed" and abs(level(lens, number) - 0.5) < _NEUTRAL

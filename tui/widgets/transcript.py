@@ -12,7 +12,8 @@ from textual.widgets import Static
 
 from core.chat.settings import Turn
 from tui.text import shown
-from tui.widgets.token_strip import AnswerStrip, Face
+from tui.widgets.face import Face
+from tui.widgets.token_strip import AnswerStrip
 
 
 class TurnView(Vertical):

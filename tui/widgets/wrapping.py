@@ -115,3 +115,14 @@ def _put(rows: list[list[Cell]], word: list[Cell], width: int) -> None:
             used = 0
         rows[-1].append(cell)
         used += cell.width
+
+
+def runs(row: list[Cell]) -> list[tuple[int | None, bool, str]]:
+    """Neighbouring cells of one token (its leading space apart) as (token, leading, text)."""
+    found: list[tuple[int | None, bool, str]] = []
+    for cell in row:
+        if found and found[-1][:2] == (cell.token, cell.lead):
+            found[-1] = (cell.token, cell.lead, found[-1][2] + cell.text)
+        else:
+            found.append((cell.token, cell.lead, cell.text))
+    return found

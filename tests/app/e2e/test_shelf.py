@@ -42,7 +42,7 @@ def library(chromium: Browser, server: Served, width: int = 1280) -> tuple[Scree
 def test_a_concept_is_learnt_by_one_press_and_used_in_chat(chromium: Browser, server: Served) -> None:
     screen, tab = library(chromium, server)
     expect(tab.locator(".t-headline").first).to_have_text(
-        "chat can be steered by 1 direction: truth, all of them measured."
+        "chat can be steered by 1 direction: truth; truth not measured yet."
     )
     tab.locator("#t-shelf button", has_text="pirate").click()
     card = tab.locator(".t-direction", has_text="pirate")
