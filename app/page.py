@@ -125,7 +125,7 @@ def build(engine: Engine, options: Options, pages: FamilyPages | None = None) ->
         panel.cancel_learning(learning.cancel, None, status, **AT_ONCE)
         panel.learnt(learning.learnt, None, told, **AT_ONCE)
         reading.follow(chat.follow, None, told, **STREAM)
-        header.export(chat.export, None, file, **AT_ONCE)
+        header.export(keeping.export, None, file, **AT_ONCE)
         header.export_page(keeping.export_page, None, file, **STREAM)
         header.clear(chat.clear, None, told, **AT_ONCE)
         header.tab(steering.tab, None, told, **AT_ONCE)

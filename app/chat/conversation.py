@@ -11,10 +11,8 @@ import gradio as gr
 
 from app.chat import documents
 from app.visits import Visit, Visits, index, number, text, whole
-from core.chat import answers as exports
 from core.chat.beginnings import Beginning
 from core.chat.events import Alternative, Done, Event
-from core.chat.kept import kept_document
 from core.chat.settings import Sampling, Settings, SettingsError
 from core.chat.slider_cache import ScrubKey
 from core.display.lenses import Lens, lacking
@@ -167,18 +165,6 @@ class Chat:
             return documents.dump({"at": time.time_ns(), "error": str(error)})
         column = visit.settings.column.checkpoint
         return documents.dump({"at": time.time_ns(), "column": column, **vars(shown)})
-
-    def export(self, event: gr.EventData, request: gr.Request) -> str:
-        """The chat as a file: its name, its kind, its text."""
-        visit, said = self.heard(event, request)
-        name = f"tiller-{visit.settings.family}-{time.strftime('%Y%m%d-%H%M%S')}"
-        if said.get("kind") == "json":
-            body = documents.dump(kept_document(visit.session, time.time()))
-            return documents.dump(
-                {"at": time.time_ns(), "name": f"{name}.json", "type": "application/json", "text": body}
-            )
-        body = exports.to_markdown(visit.settings, visit.session.answers)
-        return documents.dump({"at": time.time_ns(), "name": f"{name}.md", "type": "text/markdown", "text": body})
 
     # ------------------------------------------------------------------------------------------------------ the one stream
 

@@ -12,6 +12,7 @@ import gradio as gr
 from app.chat import documents
 from app.chat.conversation import Chat, Told
 from app.visits import Visit, index, text, whole
+from core.chat.answers import to_markdown
 from core.chat.beginnings import Beginning
 from core.chat.kept import head_of, kept_document, one_line, read_chats, read_kept
 from core.chat.opening import check_family
@@ -54,6 +55,18 @@ class Keeping:
             yield from self.chat.answer(visit, visit.session.lacking)
         else:
             yield self.chat.view(visit), self.chat.everything(visit)
+
+    def export(self, event: gr.EventData, request: gr.Request) -> str:
+        """The chat as a file: its name, its kind, its text."""
+        visit, said = self.chat.heard(event, request)
+        name = f"tiller-{visit.settings.family}-{time.strftime('%Y%m%d-%H%M%S')}"
+        if said.get("kind") == "json":
+            body = documents.dump(kept_document(visit.session, time.time()))
+            return documents.dump(
+                {"at": time.time_ns(), "name": f"{name}.json", "type": "application/json", "text": body}
+            )
+        body = to_markdown(visit.settings, visit.session.answers)
+        return documents.dump({"at": time.time_ns(), "name": f"{name}.md", "type": "text/markdown", "text": body})
 
     def export_page(self, event: gr.EventData, request: gr.Request) -> Iterator[str]:
         """The last message as a page that needs no server: until it is there, sentences on how far it is."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from core.cli import verb_arguments
+from core.cli import finding_arguments
 from core.cli.options import Options
 from core.cli.parser import Verb
 from core.cli.replay import Replay
@@ -20,7 +20,7 @@ def embed_verb(*replays: Replay) -> Verb:
             ("embed --family ./mine", "by the logs of training beside the checkpoints"),
             ("embed --curvature", "Skiff, by taking its later steps again"),
         ),
-        verb_arguments.declare_embed,
+        finding_arguments.declare_embed,
         partial(_embed, replays=replays),
         "Make the embedding of every stage before the last: its change of the weights, carried through the training after it, which "
         "`blame --question first-order` and the screens take out of the final model.",

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from core.artefacts import store
+from core.cli.finding_arguments import REPORTED_SETS
 from core.cli.options import Options
 from core.cli.progress import TerminalProgress, foretold
-from core.cli.verb_arguments import REPORTED_SETS
 from core.confidence import confidence
 from core.confidence.compare import CheckpointPair
 from core.confidence.confidence import Confidence

@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
-from core.cli import verb_arguments
+from core.cli import finding_arguments, verb_arguments
 from core.cli.options import ChatOptions
 from core.cli.parser import Verb
 from core.util.program import program
@@ -125,7 +125,7 @@ _VERBS = (
             ),
             ("blame --file prompts.txt --csv effects.csv", "many prompts, every effect as a table"),
         ),
-        verb_arguments.declare_blame,
+        finding_arguments.declare_blame,
         later("core.cli.blame", "run_blame"),
         "Which training stage made the model say that: by how much each stage changed the probability of an answer, in two to four "
         "questions that are never mixed up (came with; without it, retrained; without it, weights subtracted; without it, first order).",
@@ -140,7 +140,7 @@ _VERBS = (
             ('export-page "How do I kill a process?"', "Skiff, every slider, written to page.html"),
             ('export-page "How do I bake bread?" --direction refusal --out bread.html', "with one slider"),
         ),
-        verb_arguments.declare_export_page,
+        finding_arguments.declare_export_page,
         later("core.cli.export_page", "run_export_page"),
         "Write one file of HTML that shows what a prompt is answered at nine strengths of each slider, and which stage the plain answer is "
         "owed to. It asks nothing of anywhere: attach it to a paper, a blog post or a message.",
@@ -276,7 +276,7 @@ _VERBS = (
                 "one pair; the two must have as many tokens",
             ),
         ),
-        verb_arguments.declare_trace,
+        finding_arguments.declare_trace,
         later("core.cli.trace", "run_trace"),
         "Show where a model keeps what it knows: layer × token maps of causal tracing. A residual of the run of a true sentence is put "
         "into the run of a false one, and the map says how much of the answer it brings back.",
@@ -290,7 +290,7 @@ _VERBS = (
             ("confidence", "Skiff's base and final checkpoint"),
             ("confidence --checkpoint sft --format csv", "another one, as CSV"),
         ),
-        verb_arguments.declare_confidence,
+        finding_arguments.declare_confidence,
         later("core.cli.confidence", "run_confidence"),
         "Which MLP neurons regulate how sure a model is, what ablating them changes, whether they carry the difference in entropy between "
         "a base and a post-trained checkpoint, and how well each is calibrated. What is measured is kept.",
@@ -304,7 +304,7 @@ _VERBS = (
             ("report", "on Skiff's base and final checkpoint"),
             ("report --family ./mine --out mine.html", "on a family of your own"),
         ),
-        verb_arguments.declare_report,
+        finding_arguments.declare_report,
         later("core.cli.report", "run_report"),
         "One page on a base and a post-trained checkpoint: where facts are stored, truth, refusal, confidence, each as a claim with "
         f"figures, controls, plots and a verdict. Directions have to be there (`{program()} precompute`); everything else is measured now.",

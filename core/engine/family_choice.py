@@ -14,7 +14,8 @@ from pathlib import Path
 from core.artefacts import store
 from core.errors import TillerError
 from core.families import registry
-from core.families.checkpoint import Checkpoint, Family, Package
+from core.families.checkpoint import Checkpoint, Family
+from core.families.package import Package
 from core.models import adhoc_family, gguf_model, memory, placement, wheels
 from core.models.account import MemoryAccount
 from core.models.at_hand import BYTES, local, parameter_count

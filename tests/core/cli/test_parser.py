@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import launch
-from core.cli import option_types, precompute, verb_arguments
+from core.cli import finding_arguments, option_types, precompute, verb_arguments
 from core.cli.command_line import help_text
 from core.cli.options import ChatOptions, Options
 from core.directions.methods import METHODS
@@ -125,7 +125,7 @@ def test_what_a_help_names_is_what_there_is() -> None:
     assert tuple(METHODS) == verb_arguments.LEARNING_METHODS
     assert (*precompute.BUILDERS, precompute.NOISE, precompute.RECORDED) == verb_arguments.PARTS
     assert verb_arguments.FIT_STEPS == fit.STEPS
-    assert (verb_arguments.PAIRS, verb_arguments.MOST_PAIRS) == (maps.PAIRS, maps.MOST_PAIRS)
+    assert (finding_arguments.PAIRS, finding_arguments.MOST_PAIRS) == (maps.PAIRS, maps.MOST_PAIRS)
     assert (*SKIFF_MEASURES, TRANSCRIPTS) == skiff_verbs.EVALUATED
 
 
