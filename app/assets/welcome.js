@@ -15,11 +15,10 @@
     fill(home, purpose, rows);
     let drawn = "";
     Tiller.on("view", (before) => {
-      const { family, columns, sliders } = state.view;
-      const key = JSON.stringify([columns.length > 1, sliders.length > 0]);
-      if (key === drawn) return;
-      drawn = key;
-      fill(purpose, el("span", {}, ...words(family, columns, sliders)),
+      const { family, purpose: said } = state.view;
+      if (said === drawn) return;
+      drawn = said;
+      fill(purpose, el("span", {}, ...words(said)),
         button("Tour", "The page in seven steps; it can be left at any time.", () => Tiller.tour(), { class: "t-button t-small" }),
         button("×", "Hide this line; ? has it, too.", () => { purpose.hidden = true; close(); }, { class: "t-button t-close", "aria-label": "Hide this line" }));
       if (!before) fill(rows, group("Try", examples(family)), group("Ask", questions(family)), real);
@@ -40,13 +39,10 @@
     addEventListener("resize", makeRoom);
   });
 
-  function words(family, columns, sliders) {
-    const about = family.about ? [" ", el("b", {}, family.title), ` is ${family.about}`] : [];
-    if (!sliders.length) {
-      return ["Chat with it, and push it along a ", Tiller.word("direction"), " once it has one: a ready concept of the Library takes seconds.", ...about];
-    }
-    if (columns.length < 2) return ["Ask the model, then push it along a ", Tiller.word("direction"), " with a slider: its answer turns.", ...about];
-    return ["Ask one model twice: as it is, and pushed along a ", Tiller.word("direction"), ".", ...about];
+  /* The sentence, with the word in it that a stranger may press. */
+  function words(said) {
+    const [before, ...after] = said.split("direction");
+    return after.length ? [before, Tiller.word("direction"), after.join("direction")] : [before];
   }
 
   const examples = (family) => family.examples.map((each, index) =>

@@ -12,6 +12,7 @@ from app.visits import Visit
 from core.artefacts.store import Card
 from core.chat.answers import Answer, why_ended
 from core.chat.events import Done, Event, Failed, RecipeChanged, Scores, Started, Token
+from core.chat.screens import what_this_is
 from core.chat.settings import Settings
 from core.chat.slider_cache import ScrubKey
 from core.directions.slider_figures import SliderFigures, slider_figures
@@ -49,6 +50,9 @@ def view(visit: Visit) -> str:
         "columns": [_column(visit, place) for place in range(len(settings.columns))],
         "selected": settings.selected, "tab": settings.tab, "turns": [{"user": t.user, "replies": t.replies} for t in settings.turns],
         "kept": visit.session.id, "title": visit.session.title, "versions": visit.session.all_versions,
+        "purpose": what_this_is(
+            engine.family.title, engine.family.about, len(settings.columns), bool(engine.catalogue.directions())
+        ),
         "sliders": [slider(visit, name, cards) for name, cards in engine.catalogue.directions().items()],
         "scrub": visit.session.may_precompute(visit.running),
         "lens": settings.lens, "lenses": [_lens(each) for each in engine.lenses(settings)],

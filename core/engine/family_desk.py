@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from core.artefacts import store
 from core.artefacts.store import Card
 from core.chat import answers
 from core.chat.answers import Answer
@@ -16,6 +15,7 @@ from core.display.lenses import Lens
 from core.engine.catalogue import Catalogue
 from core.engine.conclusion import Conclusion, conclude
 from core.families.checkpoint import Example, Family, FamilyRef
+from core.families.registry import is_toy
 from core.families.stages import Path, stage_path
 from core.models.placement import Placing
 from core.recipes import in_words
@@ -38,10 +38,8 @@ class FamilyDesk:
 
     @property
     def toy(self) -> bool:
-        """Whether the family's weights came with the program: so small that what a stranger would ask first is worked out unasked, and
-        beside it a real model is worth a word."""
-        final = self.family.final
-        return final.local and final.package is None and self.family.folder.parent == store.SHIPPED
+        """Whether the family is so small that what a stranger would ask first is worked out unasked."""
+        return is_toy(self.family)
 
     def stages(self, checkpoint: str = "") -> Path:
         """The training stages that led to a checkpoint (the final one, without a name). Raises StageError when there is only one."""

@@ -61,9 +61,6 @@ class ChatView:
     def _welcome(self) -> Welcome:
         """The examples; the program's purpose and questions too, until the person has asked something of their own where that takes the
         conversation's room."""
-        # It reads artefacts, with numpy, which the first paint does not wait for.
-        from core.families.registry import is_toy
-
         model, family = self.model, self.model.engine.family
         height = self.screen.size.height
         new = model.session.recorded or not model.settings.turns
@@ -75,7 +72,9 @@ class ChatView:
             Choice(each.title, each.note or each.message, partial(ExampleChosen, each)) for each in family.examples
         )
         questions = tuple(Choice(each, "Ask this.", partial(Sent, each, typed=False)) for each in family.questions)
-        real = (Choice("a real model …", "Open another model, or get one (Ctrl+F).", FamiliesWanted),) * is_toy(family)
+        real = (
+            Choice("a real model …", "Open another model, or get one (Ctrl+F).", FamiliesWanted),
+        ) * model.engine.toy
         return Welcome(said if whole else "", (("Try", examples), ("Ask", (*questions, *real))))
 
     def draw_transcript(self) -> None:
