@@ -96,8 +96,8 @@ def random_model(kind: str, options: argparse.Namespace) -> Iterator[Loaded]:
             f"random {kind}, {size / 1e6:.0f} M parameters, {loaded.model.dtype}, {torch.get_num_threads()} threads, {loaded.device}",
             flush=True,
         )
-        # Answers of one length are compared.
-        yield dataclasses.replace(loaded, ends=frozenset(), stops=())
+        # Answers of one length are compared, of a model that says any row of its vocabulary, as generate lets it.
+        yield dataclasses.replace(loaded, ends=frozenset(), stops=(), tokenless=loaded.tokenless[:0])
 
 
 def prompts(loaded: Loaded, count: int, lengths: tuple[int, int]) -> list[tuple[int, ...]]:

@@ -59,8 +59,11 @@ def logits_processors(sampling: Sampling, drawing: TokenDrawing, prompt: int) ->
 
 def sayable(loaded: Loaded, scores: Tensor) -> Tensor:
     """Scores [rows, vocabulary] of which those that no token stands for are minus infinity: such a row is never said."""
-    rows = [each for each in loaded.tokenless if each < scores.shape[-1]]
-    return scores.index_fill(-1, torch.tensor(rows, device=scores.device), -torch.inf) if rows else scores
+    rows = loaded.tokenless
+    if not len(rows):
+        return scores
+    # Not every model scores as many rows as its configuration says.
+    return scores.index_fill(-1, rows[rows < scores.shape[-1]].to(scores.device), -torch.inf)
 
 
 def read_logits(

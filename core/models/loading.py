@@ -52,7 +52,7 @@ class Loaded:
     ``thoughts`` what was found to be thought before every answer (:mod:`core.inference.behind_thought`); ``fingerprint`` is that of
     the weights on disk, ``quantize`` says what was made of them; ``variables`` are what the chat template is told, ``told`` those of
     them that the family's file does not say; ``remark`` is a sentence that goes with every answer; ``tokenless`` are the rows of the
-    vocabulary that no token stands for, which are never said."""
+    vocabulary [rows] that no token stands for, in rising order, which are never said."""
 
     family: Family
     checkpoint: Checkpoint
@@ -70,7 +70,7 @@ class Loaded:
     variables: TemplateVars = ()
     told: TemplateVars = ()
     remark: str = ""
-    tokenless: tuple[int, ...] = field(default=(), repr=False)
+    tokenless: torch.Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.long), repr=False, compare=False)
 
     @cached_property
     def start(self) -> str:
@@ -256,7 +256,7 @@ def load_model(
         quantize=quantize,
         variables=variables,
         told=placing.template_vars,
-        tokenless=rows_without_token(model, tokenizer),
+        tokenless=torch.tensor(rows_without_token(model, tokenizer), dtype=torch.long),
         remark=lost
         or (lora.trained_on_others(checkpoint, fingerprints.below_adapters(checkpoint)) if checkpoint.adapters else ""),
     )
@@ -282,7 +282,7 @@ def speaking(loaded: Loaded, name: str) -> Loaded:
         texts={},
         thoughts=[],
         variables=variables_of(checkpoint, tokenizer, template, loaded.told),
-        tokenless=rows_without_token(loaded.model, tokenizer),
+        tokenless=torch.tensor(rows_without_token(loaded.model, tokenizer), dtype=torch.long),
     )
 
 
