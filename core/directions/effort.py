@@ -30,7 +30,8 @@ class Effort:
         name: as a person types it, and a card has it.
         train: of each class so many examples are learnt from; None: all of them.
         held: of each class of the other splits so many are read and tried on; None: all, or as many as a measurement takes.
-        candidates: so many layers, each at its best token, are tried; None: as many as the budget allows, or all.
+        candidates: so many places are tried, and a few beside the best: tokens of one layer, or layers where there is one token; None: as
+            many as the budget allows, or all.
         examines: whether strengths, controls and replies are measured once a layer is chosen.
         rank: what is learnt with a higher one makes one with a lower one unnecessary.
     """

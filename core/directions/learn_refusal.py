@@ -29,6 +29,9 @@ _FEWEST = 24
 #: small model ablation does more damage wherever it does anything: the next is taken where no place within one has this part of the effect.
 _MOST_DAMAGE = (0.1, 0.2, 0.4, 0.8)
 _ENOUGH = 0.5
+#: A direction is there to be added, too: a place where that induces less than this part of the most is none, however much is removed by
+#: ablating it. Arditi et al. ask for no more than 0.
+_INDUCES = 0.25
 #: An induction and removal of no more than this together is none.
 _SLIGHT = 0.05
 
@@ -211,13 +214,15 @@ def _refusal_choice(tried: Sequence[Candidate], layers: int, refused: float) -> 
     """Arditi et al.'s rule with both effects counted, and with no more damage than it takes; where a checkpoint refuses nothing, or nothing
     that was tried changes that, the best separation. ``refused`` is P(refusal) on harmful prompts as it is."""
     early = [each for each in tried if each["layer"] < EARLY * layers]
-    sound = [each for each in early if each["induction"] >= 0]
+    gentle = [each["induction"] for each in early if each["damage"] <= _MOST_DAMAGE[-1]]
+    sound = [each for each in early if each["induction"] >= _INDUCES * max([0.0, *gentle])]
     most = max(map(_effect_of, sound), default=0.0)
     for bound in _MOST_DAMAGE if most > _SLIGHT else ():
         best = max((each for each in sound if each["damage"] <= bound), key=_effect_of, default=None)
         if best is not None and _effect_of(best) >= _ENOUGH * most:
             less = "" if bound == _MOST_DAMAGE[0] else ", since no place with less has half of the effect"
-            rule = f"largest induction + removal, with induction ≥ 0 and damage of ablating ≤ {bound:g} nats{less}"
+            harm = f"damage of ablating ≤ {bound:g} nats{less}"
+            rule = f"largest induction + removal, with induction ≥ {_INDUCES:g} of the largest and {harm}"
             return best, f"{rule}, last fifth of layers left out"
     why = "none of the places that were tried changes what is refused"
     if max(map(_effect_of, early), default=0.0) > _SLIGHT:

@@ -17,7 +17,7 @@ from core.directions.activations import ClassStates, Ids, Key, LearnMethod, acti
 from core.directions.candidate import BY_HAND, draft_direction, finish_direction
 from core.directions.contrast import ContrastSet, Split
 from core.directions.effort import FULL, QUICK, SEARCH, Effort
-from core.directions.places import BESIDE, Places
+from core.directions.places import BESIDE, Place, Places
 from core.directions.trial import Chosen, Trial
 from core.inference import metrics
 from core.inference.batch import batch_rows
@@ -244,9 +244,7 @@ class Learner(ABC, Generic[E]):
         places = Places(found, self.loaded.anatomy.layers, self.effort, by_hand)
         tried: list[Candidate] = []
         drafts: dict[int, Direction] = {}
-        while (
-            at := places.following([(each["offset"], each["layer"], self._most(each)) for each in tried])
-        ) is not None:
+        while (at := places.following(*self._so_far(tried, by_hand))) is not None:
             offset, layer = at
             if offset not in drafts:
                 drafts[offset] = self._draft(found, offset)
@@ -260,6 +258,16 @@ class Learner(ABC, Generic[E]):
             scores = kept if isinstance(kept, dict) else {"effect": kept}
             tried.append({**place, "accuracy": float(accuracy[offset, layer]), **scores})
         return sorted(tried, key=lambda each: (each["offset"], each["layer"]))
+
+    def _so_far(
+        self, tried: Sequence[Candidate], by_hand: int | None
+    ) -> tuple[list[tuple[int, int, float]], Place | None]:
+        """How good each place was that was tried, and which of them would be chosen; where all are tried, that is not asked."""
+        scored = [(each["offset"], each["layer"], self._most(each)) for each in tried]
+        if not tried or by_hand is not None or self.effort.name == "full":
+            return scored, None
+        best, _ = self._choose(tried)
+        return scored, (best["offset"], best["layer"])
 
     def _searched(self, criterion: str, tried: Sequence[Candidate]) -> str:
         """The rule, and over how many places it was looked for the best one where these were not all."""

@@ -282,15 +282,19 @@ def test_places_are_tried_coarse_to_fine() -> None:
     assert _order(Places(found, 20, FULL, None), score) == [(o, layer) for o in (-3, -2, -1) for layer in range(20)]
     assert _order(Places(found, 20, FULL, 4), score) == [(-3, 4), (-2, 4), (-1, 4)]
     quick = _order(Places(found, 20, QUICK, None), score)
-    coarse = QUICK.candidates
-    assert coarse is not None
-    assert len(quick) == coarse + BESIDE
-    parts = [list(part) for part in np.array_split(range(4, 16), coarse)]
-    assert [next(index for index, part in enumerate(parts) if layer in part) for _, layer in quick[:coarse]] == [
-        *range(coarse)
-    ]
-    assert (-2, 9) in quick[:coarse]
-    assert {(-3, 9), (-1, 9)} <= set(quick[coarse:]), "the other tokens of the best layer"
+    assert QUICK.candidates is not None
+    assert len(quick) == 3 + BESIDE
+    assert {layer for _, layer in quick[:3]} == {11}, "every token of one layer"
+    best = max(quick[:3], key=lambda at: score[at])
+    assert quick[3:5] == [(best[0], 10), (best[0], 12)], "beside the best"
+    # Of one that would be chosen for another reason than its score, the neighbours come first.
+    tried = [(*at, float(score[at])) for at in quick[:3]]
+    assert Places(found, 20, QUICK, None).following(tried, quick[2]) == (quick[2][0], 10)
+    # Where there is one token, the layers are looked through, a part of the middle after the other.
+    one = _order(Places(_states(np.full((1, 20), 0.9), clear[:1]), 20, QUICK, None), score[-1:])
+    assert len(one) == QUICK.candidates + BESIDE
+    parts = [list(part) for part in np.array_split(range(4, 16), QUICK.candidates)]
+    assert [layer in part for (_, layer), part in zip(one, parts, strict=False)] == [True] * QUICK.candidates
     measured = _order(Places(found, 20, MEASURED, None), score)
     assert sorted(measured) == [(o, layer) for o in (-3, -2, -1) for layer in range(16)], (
         "all that may be chosen, in the end"
