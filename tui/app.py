@@ -113,9 +113,14 @@ class TillerApp(App[str]):
         for name, status in (("SIGINT", _INTERRUPTED), ("SIGTERM", 143), ("SIGHUP", 129)):
             if hasattr(signal, name) and sys.platform != "win32":
                 try:
-                    loop.add_signal_handler(getattr(signal, name), self.leave, status)
+                    loop.add_signal_handler(getattr(signal, name), self._told_to_leave, status)
                 except (RuntimeError, ValueError):
                     return  # Not in the main thread (a test): signals are another's business there.
+
+    def _told_to_leave(self, status: int) -> None:
+        # A terminal that closes sends SIGCONT behind SIGHUP: Textual would take the screen up again, and read from nowhere for ever.
+        signal.signal(signal.SIGCONT, signal.SIG_DFL)
+        self.leave(status)
 
     def _open(self) -> None:
         self.run_worker(self._open_engine, thread=True, group="engine", exit_on_error=True)

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.support.paths import ROOT
@@ -110,6 +111,18 @@ def test_a_signal_leaves_the_terminal_clean_too(tmux: Tmux, family: Path) -> Non
     os.kill(child, signal.SIGTERM)
     tmux.until("status is 143")
     assert tmux("display-message", "-p", "-t", "tiller", "#{alternate_on}#{cursor_flag}").strip() == "01"
+
+
+def test_a_terminal_that_is_closed_takes_the_program_along(tmux: Tmux, family: Path) -> None:
+    start(tmux, family)
+    tmux.until("ready")
+    shell = int(tmux("display-message", "-p", "-t", "tiller", "#{pane_pid}"))
+    child = psutil.Process(shell).children(recursive=True)[-1]
+    tmux("new-session", "-d", "-s", "other")
+    # Both, as a terminal does that goes while something runs in it.
+    child.send_signal(signal.SIGHUP)
+    tmux("kill-session", "-t", "tiller")
+    child.wait(PATIENCE)
 
 
 def test_a_link_or_a_family_that_cannot_be_opened_is_one_sentence(tmux: Tmux) -> None:
