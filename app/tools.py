@@ -13,7 +13,6 @@ from app.visits import Visit, Visits
 from core.attribution.report import BlameRequest
 from core.chat.answers import Answer, fold
 from core.chat.events import Failed
-from core.cli.blame import table
 from core.directions.concepts import concept_of
 from core.directions.conclusion import direction_conclusion, first_recipe
 from core.directions.request import learn_request
@@ -75,6 +74,9 @@ def tools(visits: Visits) -> tuple[Callable[..., str], ...]:
         """
         with engine_of(request) as engine:
             report = finished(engine.study(BlameRequest((message,), answer, checkpoint=checkpoint).checked()))
+            # It loads PyTorch, which the page does not wait for.
+            from core.cli.blame import table
+
             return "\n".join(table(report))
 
     def learn(request: gr.Request, word: str, for_it: str = "", against_it: str = "", checkpoint: str = "") -> str:

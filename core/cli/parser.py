@@ -255,7 +255,8 @@ class VerbParser(argparse.ArgumentParser):
                     raise UsageError(f"{name} needs a value: {action.option_strings[-1]} {action.metavar}.")
                 options.append(f"{action.option_strings[-1]}={words.popleft()}")
             # Nothing given is nothing meant: a variable of a script that is not set, say. Only a recipe may be the empty one.
-            if options and unknown and options[-1].endswith("=") and not options[-1].startswith("--recipe="):
+            given, equals, value = options[-1].partition("=") if options else ("", "", "")
+            if unknown and given.startswith("--") and equals and not value and given != "--recipe":
                 raise UsageError(f"{name} is empty; give it a value or leave it out.")
         return PartedWords(options, others)
 

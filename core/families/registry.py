@@ -65,6 +65,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+from core.artefacts import store
 from core.artefacts.store import SHIPPED, drawer_of, roots, user_folder
 from core.families.checkpoint import (
     Family,
@@ -112,7 +113,7 @@ def load_family(name: str) -> Family:
 def is_toy(family: Family) -> bool:
     """Whether a family's weights came with the program: beside it, a real model is worth a word."""
     final = family.final
-    return final.local and final.package is None and family.folder.parent == SHIPPED
+    return final.local and final.package is None and family.folder.parent == store.SHIPPED
 
 
 def choice_text(family: Family) -> str:

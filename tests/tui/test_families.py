@@ -63,7 +63,8 @@ async def test_the_list_shows_what_is_here_by_groups_and_marks_what_is_open(
         assert dialog.list.highlighted_option.id == str(family)
         await shows(app, pilot, "● Tiny")
         about = next(each.about for each in dialog.families if each.text == str(family))
-        assert about.endswith("2 checkpoints")
+        assert " · 2 checkpoints · " in about
+        assert about.endswith(" on disk")
         assert f"open now · {about}" in screen_text(app)
         assert app.screen.region.contains_region(dialog.frame.region)
         await pilot.press(*"SMALL")

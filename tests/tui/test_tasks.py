@@ -138,7 +138,7 @@ def test_a_model_of_ones_own_is_opened_and_made_formal(tmp_path: Path, monkeypat
         await stranger.presses("enter")
         await stranger.reads("Learnt formal on model.", "model can be steered by 1 direction: formal")
         await stranger.presses("u")
-        await stranger.reads("steered · model · ", "*formal", "layer")
+        await stranger.reads("formal · leaning ", "*formal", "layer")
         # Random weights go on until the context is full: the question and the first column have scrolled away, and come back.
         await until(pilot, lambda: app.chat.runs.run is None)
         await stranger.presses(*["pageup"] * 20)

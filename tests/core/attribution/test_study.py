@@ -640,7 +640,7 @@ def test_the_first_line_names_the_stage_and_its_size(
         (("--file", "no-such-file"), "cannot be read"),
         (("Hi", "--question", "why"), "ask came-with, retrained, subtracted or first-order"),
         (("Hi", "--answer", " "), "The answer is empty"),
-        (("Hi", "--answer", ""), "The answer is empty"),
+        (("Hi", "--answer", ""), "--answer is empty"),
         (("Hi", "--path", "base,dpo"), "is no chain"),
         (("Hi", "--checkpoint", "base"), "no checkpoint before it"),
         (("Hi", "--recipe", "refusal"), "leave --recipe out"),

@@ -374,8 +374,10 @@ async def test_the_terminals_menu_lists_it_and_a_column_of_it_answers(folder: Pa
         assert isinstance(app.screen, PickDialog)
         options = app.screen.query_one(OptionList)
         shown = [str(options.get_option_at_index(index).prompt) for index in range(options.option_count)]
-        assert [line.split()[0] for line in shown] == ["base", "chat", "without-sft", "without-chat"]
-        assert "without SFT (retrained)" in shown[2]
+        assert [line.split()[0] for line in shown] == [
+            "stages", "base", "chat", "trained", "without-sft", "trained", "without-chat",
+        ]  # fmt: skip
+        assert "without SFT (retrained)" in shown[4]
         await pilot.press("down", "enter")
         await pilot.pause()
         assert app.chat.session.settings.column.checkpoint == "without-sft"
