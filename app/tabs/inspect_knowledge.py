@@ -134,8 +134,9 @@ class Section:
             self.order, self.said, self.plot, self.cells, self.map, self.layer, self.column, self.tables, self.files, self.go, self.stop,
         ]  # fmt: skip
         self.set.input(lambda name: gr.update(visible=name == _OWN), self.set, self.own, **_AT_ONCE)
-        self.pane.tab.select(self.opened, self.order, shown, **_WAITING)
-        self.go.click(self.trace, asked, shown, **_WAITING)
+        opened = self.pane.tab.select(self.opened, self.order, shown, **_WAITING)
+        # What a person asks for takes the place of what was worked out unasked, whose rows would be shown over it.
+        self.go.click(self.trace, asked, shown, cancels=[opened], **_WAITING)
         self.stop.click(self.cancel, self.order, None, **_AT_ONCE)
         at = [self.map, self.layer, self.column]
         self.look.click(self.looked, [self.order, *at], self.cell, **_WAITING)

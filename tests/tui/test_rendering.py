@@ -50,6 +50,20 @@ def token(index: int, text: str, logprob: float = -0.5) -> Token:
 # ------------------------------------------------------------------------------------------------------------- sizes
 
 
+def _wrongly_placed(app: TillerApp, parts: list[Widget]) -> list[tuple[Widget, ...]]:
+    """Parts without room or beyond the screen, and pairs that overlap."""
+    screen = app.screen.region
+    alone: list[tuple[Widget, ...]] = [
+        (part,) for part in parts if not part.region.area or not screen.contains_region(part.region)
+    ]
+    return alone + [
+        (part, other)
+        for index, part in enumerate(parts)
+        for other in parts[index + 1 :]
+        if part.region.overlaps(other.region)
+    ]
+
+
 async def test_nothing_overlaps_and_nothing_is_cut_off_and_columns_stand_side_by_side_where_there_is_room(
     family: Path,
 ) -> None:
@@ -63,12 +77,8 @@ async def test_nothing_overlaps_and_nothing_is_cut_off_and_columns_stand_side_by
             parts: list[Widget] = [chat.header, chat.chips, chat.transcript, chat.legend, chat.prompt]
             parts += [chat.recipe_line.input, chat.recipe_line.verdict, *chat.slider_rows.children]
             parts += [chat.token_panel.readings, chat.token_panel.alternatives]
-            screen = app.screen.region
-            for index, part in enumerate(parts):
-                assert part.region.area > 0, part
-                assert screen.contains_region(part.region), part
-                for other in parts[index + 1 :]:
-                    assert not part.region.overlaps(other.region), (part, other)
+            # A screen is laid out anew once its parts have heard of their sizes, which may take more than one turn.
+            await until(pilot, lambda shown=parts: not _wrongly_placed(app, shown))
             assert chat.transcript.region.height >= 10
             lines = screen_text(app).splitlines()
             assert len(lines) == size[1]

@@ -603,7 +603,7 @@ def test_what_was_learnt_quickly_is_measured_when_it_is_asked_for(engine: Engine
         run_out(kind, BuildRequest(family, "base", store.user_folder(), effort=QUICK), loaded)
     # Quick tries a handful of places; with the time of confidence's first round it once took the first one.
     tried = [re.findall(r"\((\d+) of \d+ layers", card.details["criterion"]) for card in engine.directions("base")]
-    assert tried == [[str((QUICK.candidates or 0) + BESIDE)], []]
+    assert tried == [[str(2 + BESIDE)], []], "two tokens of one layer, and what is beside the best"
     offer = engine.offer("base")
     assert offer is not None
     assert (offer.sentence, offer.lacking) == (
