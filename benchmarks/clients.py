@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 
 import psutil
 
+from benchmarks.ready import ready_engine
 from core.chat.events import Failed, Token
 from core.chat.settings import Settings
 from core.engine.engine import Engine
@@ -44,15 +45,8 @@ class Told:
 
 def clients(options: argparse.Namespace) -> bool:
     """Print the ratio of tokens a second, the wait for the first token, and how many answers differ; whether all is as promised."""
-    engine = Engine(options.family, **options.engine)
-    try:
-        engine.start()
-        status = engine.wait_ready(3_600)
-        if status.state != "ready":
-            raise TillerError(status.detail)
+    with ready_engine(options) as engine:
         return measured(engine, options.clients)
-    finally:
-        engine.close()
 
 
 def measured(engine: Engine, count: int, rounds: int = _ROUNDS, longest: int = _LONGEST) -> bool:

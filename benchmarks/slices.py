@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from benchmarks.data_folder import scratch_folders
+from benchmarks.ready import ready_engine
 from core.attribution.report import BlameRequest
 from core.chat.raw import RawRequest
 from core.chat.settings import Sampling, Settings, Turn
@@ -38,16 +39,8 @@ _Work = Callable[[], object]
 
 def slices(options: argparse.Namespace) -> bool:
     """Print a table; whether no slice was longer than it may be."""
-    with scratch_folders(weights=True):
-        engine = Engine(options.family, **options.engine)
-        try:
-            engine.start()
-            status = engine.wait_ready(3_600)
-            if status.state != "ready":
-                raise TillerError(status.detail)
-            return _table(engine, options.budget or WATCHED)
-        finally:
-            engine.close()
+    with scratch_folders(weights=True), ready_engine(options) as engine:
+        return _table(engine, options.budget or WATCHED)
 
 
 def _table(engine: Engine, seconds: float) -> bool:

@@ -74,15 +74,15 @@ def make_demo(engine: Engine, settings: Settings, directions: Sequence[str] = ()
     sliders = []
     for name in wanted:
         sliders.append(DemoSlider(cards[name], (yield from _answers(engine, settings, name))))
-    blame = (
-        (
-            yield from engine.study(
-                BlameRequest((settings.turns[-1].user,), checkpoint=checkpoint, system=settings.system).checked()
-            )
-        )
-        if staged
-        else None
-    )
+    if not staged:
+        return Demo(engine.family.title, settings, tuple(sliders), None)
+    # What is asked about is the answer that stands there unsteered, however it was drawn and however long it is.
+    plain = sliders[0].answers[SLIDER_STRENGTHS.index(0)].text if sliders else ""
+    asked = BlameRequest(
+        (settings.turns[-1].user,), plain if plain.strip() else "", checkpoint=checkpoint, system=settings.system,
+        tokens=settings.sampling.max_new_tokens,
+    )  # fmt: skip
+    blame = yield from engine.study(asked.checked())
     return Demo(engine.family.title, settings, tuple(sliders), blame)
 
 
@@ -186,7 +186,7 @@ def _blame(report: BlameReport) -> str:
             rows.append(f'<tr><th scope="row">{escape(stage.name)}</th>{said}</tr>')
     return (
         f"<section><h2>Who taught it that?</h2><p>{escape(blame_conclusion(report))}</p>"
-        f"{_beside([replace(case.answer, by=case.answer.by or 'the model'), *without])}"
+        f"{_beside([replace(case.answer, by=report.path.final), *without])}"
         f'<p class="pale">{escape(report.question.title)}: by how much each stage changed the probability of '
         f"{escape(report.of(measure))}.</p><table>{''.join(rows)}</table>"
         f"<details><summary>What the models without the other stages say</summary>{_beside(others)}</details></section>"

@@ -47,6 +47,7 @@ def test_it_has_every_slider_and_whose_the_answer_is(engine: Engine, demo: Demo)
     plain = {each.answers[middle].text for each in demo.sliders}
     assert len(plain) == 1
     assert demo.blame is not None
+    assert {demo.blame.cases[0].answer.text} == plain
     one = finished(make_demo(engine, demo.settings, ["truth"]))
     assert [each.card.name for each in one.sliders] == ["truth"]
     with pytest.raises(TillerError, match="chat has no direction 'courage'"):
