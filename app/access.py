@@ -7,7 +7,6 @@ import os
 import secrets
 import shutil
 import tempfile
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,7 @@ from core.cli.options import Options
 from core.engine.allowance import WaitingLine
 from core.engine.engine import Engine
 from core.engine.visitor import VisitorEngine
-from core.util.files import cache_folder
+from core.util.files import cache_folder, remove_old
 from core.util.progress import duration
 
 if TYPE_CHECKING:
@@ -105,9 +104,7 @@ class Access:
 
     def new_folder(self, prefix: str = "file-") -> Path:
         """A folder for what a page is given to take away; those of an hour ago go."""
-        for old in Path(self._scratch.name).glob("file-*"):
-            if time.time() - old.stat().st_mtime > _KEPT:
-                shutil.rmtree(old, ignore_errors=True)
+        remove_old(Path(self._scratch.name).glob("file-*"), _KEPT)
         return Path(tempfile.mkdtemp(prefix=prefix, dir=self._scratch.name))
 
     def told(self, text: str) -> str:

@@ -22,6 +22,7 @@ from starlette.routing import Route
 
 from app.gate import UPLOAD
 from core.errors import TillerError
+from core.util.files import sizes_within
 from core.util.limits import MAX_UPLOAD, MAX_UPLOADS, MAX_UPLOADS_OF_ONE
 from core.util.progress import duration
 
@@ -109,7 +110,7 @@ class Uploads:
         self._kept.append(upload)
         try:
             yield upload.folder
-            upload.size = sum(max(_BLOCK, each.stat().st_size) for each in upload.folder.rglob("*") if each.is_file())
+            upload.size = sum(max(_BLOCK, size) for size in sizes_within(upload.folder).values())
         except BaseException:
             self._forget(upload)
             raise

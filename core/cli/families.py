@@ -17,6 +17,7 @@ from core.families.checkpoint import OWN_OR_PLAIN, Checkpoint, Family, FamilyErr
 from core.models import memory
 from core.models.at_hand import fitting, local, parameter_count, parameters_said
 from core.models.own_sampling import own_sampling, sampling_said
+from core.util.files import sizes
 from core.util.program import program
 
 WIDTH = 80
@@ -94,7 +95,7 @@ def row(family: Family) -> tuple[str, ...]:
     """A family's line: name, size of a checkpoint, how many are here, their bytes, artefacts, how one fits, what is recommended."""
     found = [local(each) for each in family.checkpoints]
     here = [each for each in found if each.files]
-    files = {path.resolve(): path.stat().st_size for each in here for path in each.files}
+    files = sizes(path.resolve() for each in here for path in each.files)
     learnt = sum(len(_learnt(family, each)) for each in family.checkpoints)
     advice = " ".join(part for part in (family.quantize.replace("none", ""), family.memory) if part)
     return (

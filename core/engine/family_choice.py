@@ -22,7 +22,7 @@ from core.models.at_hand import BYTES, local, parameter_count
 from core.models.load_errors import explained
 from core.models.own_sampling import own_sampling, sampling_said
 from core.models.placement import Placing
-from core.util.files import read_json, write_bytes
+from core.util.files import read_json, sizes, write_bytes
 from core.util.program import program
 
 #: So many families are remembered as opened last.
@@ -244,7 +244,7 @@ def _on_disk(family: Family) -> int:
     files = {path.resolve() for each in family.checkpoints for path in local(each).files}
     fetched = [each.folder.resolve() for each in _packages(family) if each.fetched]
     beside = [path for path in files if not any(path.is_relative_to(folder) for folder in fetched)]
-    return sum(path.stat().st_size for path in beside) + sum(map(wheels.fetched_size, _packages(family)))
+    return sum(sizes(beside).values()) + sum(map(wheels.fetched_size, _packages(family)))
 
 
 def _here(family: Family) -> str:

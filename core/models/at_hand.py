@@ -11,6 +11,7 @@ from core.families.checkpoint import Checkpoint, Family
 from core.families.registry import load_family
 from core.models import files as sources
 from core.models import hub, memory
+from core.util.files import sizes
 
 _ADAPTER = "adapter_model.safetensors"
 #: About how many bytes a parameter takes at each ``--quantize``; embeddings and norms stay as they are.
@@ -27,7 +28,7 @@ class Local:
     @property
     def size(self) -> int:
         """Bytes on disk."""
-        return sum(path.stat().st_size for path in self.files)
+        return sum(sizes(self.files).values())
 
 
 def local(checkpoint: Checkpoint) -> Local:

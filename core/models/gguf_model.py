@@ -28,7 +28,7 @@ from core.families.checkpoint import Source
 from core.families.package import GGUF_ORIGIN
 from core.models import hub, memory
 from core.models.load_lock import ONE_LOAD_AT_A_TIME
-from core.util.files import read_json, write_bytes
+from core.util.files import read_json, sizes_within, write_bytes
 
 if TYPE_CHECKING:
     from core.models.gguf_file import GgufModel, WholeReader
@@ -121,7 +121,7 @@ def copy_size(folder: Path) -> int:
     """The bytes of the converted copy in a folder that stands for a file; 0 where there is none."""
     if not (folder / "config.json").is_file() or origin_of(folder) is None:
         return 0
-    return sum(each.stat().st_size for each in folder.rglob("*") if each.is_file() and each.name != ORIGIN)
+    return sum(size for path, size in sizes_within(folder).items() if path.name != ORIGIN)
 
 
 def drop_copy(folder: Path) -> int:

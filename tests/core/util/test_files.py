@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import time
 from pathlib import Path
 
 import pytest
@@ -103,3 +104,34 @@ def test_what_a_killed_writer_left_is_removed_by_the_next_one(tmp_path: Path) ->
     write_bytes(tmp_path / "a.json", b"{}")
     assert not old.exists()
     assert young.exists()
+
+
+def test_what_goes_while_it_is_looked_at_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another visitor's upload ends, another program tidies: the walk finds a name whose file or folder is gone a moment later."""
+    for name in ("a/one", "b/two", "c/three"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_bytes(b"12345")
+    listed = os.scandir
+
+    def scandir(path: str | os.PathLike[str]) -> object:
+        if Path(path) == tmp_path / "b":
+            (tmp_path / "b" / "two").unlink()
+            (tmp_path / "b").rmdir()
+        found = listed(path)
+        if Path(path) == tmp_path / "c":
+            (tmp_path / "c" / "three").unlink()
+        return found
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert files.sizes_within(tmp_path) == {tmp_path / "a" / "one": 5}
+
+
+def test_only_what_is_old_is_removed_and_what_is_gone_is_passed_over(tmp_path: Path) -> None:
+    old, new, folder = tmp_path / "old", tmp_path / "new", tmp_path / "folder"
+    folder.mkdir()
+    for path in (old, new, folder / "file"):
+        path.write_text("x")
+    for path in (old, folder):
+        os.utime(path, (time.time() - 100,) * 2)
+    files.remove_old([tmp_path / "never", old, new, folder], 50)
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["new"]
