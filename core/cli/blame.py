@@ -103,7 +103,7 @@ def _largest(report: BlameReport, at: int) -> str:
     """The stage that one of many prompts' answers is owed to."""
     one = BlameReport(report.ask, report.path, (report.cases[at],), report.sizes, report.titles)
     found = one.largest(report.question.key, one.measures[0])
-    return f"{report.path.stage(found[0]).letter} {found[1].probability:+.2f}" if found else ""
+    return f"{report.path.stage(found[0]).letter} {change_text(found[1].probability)}" if found else ""
 
 
 def _effects(report: BlameReport, measure: str) -> list[str]:

@@ -8,6 +8,7 @@ from contextlib import closing
 
 from core.cli.options import Options
 from core.cli.progress import TerminalProgress
+from core.engine.family_choice import delete_download
 from core.engine.getting import get_offer
 from core.errors import TillerError, UsageError
 from core.families import registry
@@ -20,15 +21,18 @@ _WIDTH = 80
 
 
 def run_get(options: Options) -> int:
-    """Get the weights of a family; returns the exit status.
+    """Get the weights of a family, or delete what was got of them; returns the exit status.
 
     Raises:
         FamilyError: there is no such family.
         UsageError: nobody can be asked, and nobody said yes.
-        TillerError: it cannot be had.
+        TillerError: it cannot be had, or nothing of it was got that could be deleted.
         KeyboardInterrupt: Ctrl-C; nothing of it has stayed.
     """
     family = registry.load_family(options.name)
+    if options.delete:
+        print(delete_download(options.name))
+        return 0
     if local(family.final).files or (family.final.package and family.final.package.fetched):
         print(f"{family.title} is here already: {family.final.weights}")
         return 0

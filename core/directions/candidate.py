@@ -23,6 +23,7 @@ from core.models.loading import Loaded
 from core.recipes.language import Recipe, Term
 from core.steering.interventions import RowEdit, compile_recipe
 from core.steering.readings import projection
+from core.util.figures import strength_text
 from core.util.progress import Learning, Slices
 from core.util.resume import ResumeNotes
 from core.util.version import PROGRAM
@@ -129,7 +130,7 @@ def measure_dose_response(
     for strength in STRENGTHS:
         edits = steer(drafted, loaded, strength, layer) if strength else ()
         work = partial(_dose, loaded, by, measure, edits)
-        row = yield from notes.once(f"strength.{strength:g}", work, f"Measuring strength {strength:g}.")
+        row = yield from notes.once(f"strength.{strength:g}", work, f"Measuring strength {strength_text(strength)}.")
         rows.append({"strengths": strength, **row})
     return {key: [row[key] for row in rows] for key in rows[0]}
 

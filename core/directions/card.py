@@ -16,7 +16,7 @@ from core.directions import effort, request
 from core.directions.card_figures import curve_table, dose_table, layer_scores, learns, words_of
 from core.inference.reply_classes import CLASSES
 from core.stats.rates import rank_p
-from core.util.figures import p_text
+from core.util.figures import p_text, strength_text
 
 #: Controls by their kind, as a sentence counts them and as a table heads them.
 _CONTROLS = {
@@ -165,7 +165,7 @@ def _replies(card: Card) -> list[str]:
         lines += [f"  to {group['n']} {name} prompts", f"{'strength':>9}  {'  '.join(kinds)}"]
         for index, strength in enumerate(replies["strengths"]):
             row = "  ".join(f"{group[kind][index]:>{len(kind)}}" for kind in kinds)
-            lines.append(f"{f'{strength:+g}':>9}  {row}")
+            lines.append(f"{strength_text(strength):>9}  {row}")
     return lines
 
 
@@ -273,11 +273,11 @@ def _tested(card: Card) -> list[str]:
         return []
     words = words_of(card)
     return [
-        f"{words.get(key, key)} at strength {strength:+g}: {_between(figure)}"
+        f"{words.get(key, key)} at strength {strength_text(strength)}: {_between(figure)}"
         for key, figures in _figures(tested).items()
         for strength, figure in zip(tested["strengths"], figures, strict=True)
     ] + [
-        f"{words.get(key, key)}, moved by strength {strength:+g}: {_between(figure)}"
+        f"{words.get(key, key)}, moved by strength {strength_text(strength)}: {_between(figure)}"
         for key, figures in tested.get("change", {}).items()
         for strength, figure in zip(tested["strengths"], figures, strict=True)
         if strength
@@ -332,7 +332,7 @@ def sample_answers(card: Card) -> tuple[str, tuple[tuple[str, str], ...]]:
     if not samples:
         return "", ()
     rows = zip(samples["strengths"], samples["answers"], strict=True)
-    return samples["message"], tuple((f"{strength:+g}", " ".join(answer.split())) for strength, answer in rows)
+    return samples["message"], tuple((strength_text(strength), " ".join(answer.split())) for strength, answer in rows)
 
 
 def _samples(card: Card) -> list[str]:

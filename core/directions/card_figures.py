@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from core.artefacts.store import Card
+from core.util.figures import strength_text
 
 #: What the figures are called, by what was learnt; any other name is that of a person's own examples.
 _WORDS: dict[str, dict[str, str]] = {
@@ -33,6 +34,10 @@ class Curves:
     places: tuple[float, ...]
     lines: Mapping[str, tuple[float, ...]]
     chosen: float | None = None
+
+    def place_text(self, place: float) -> str:
+        """A place on the axis: layers are counted, strengths have a sign."""
+        return f"{place:g}" if self.axis == "layer" else strength_text(place)
 
 
 def learns(card: Card) -> str:
@@ -78,6 +83,5 @@ def curve_table(curves: Curves | None) -> list[str]:
     for index, place in enumerate(curves.places):
         row = "  ".join(f"{_figure(curves.lines[name][index]):>{len(name)}}" for name in names)
         mark = "*" if place == curves.chosen else " "
-        shown = f"{place:g}" if curves.axis == "layer" else f"{place:+g}"
-        lines.append(f"{mark}{shown:>8}  {row}")
+        lines.append(f"{mark}{curves.place_text(place):>8}  {row}")
     return lines

@@ -10,7 +10,7 @@ from core.directions import dose_response
 from core.directions.card_figures import learns
 from core.directions.effort import LEAST_TRIED, QUICK, chance_said, extent
 from core.recipes.language import Recipe, Term
-from core.util.figures import change_text
+from core.util.figures import change_text, strength_text
 
 #: The strength that a sentence speaks of where there is no useful one; else it is the measured one next to the end of those.
 _ONE = 1.0
@@ -84,8 +84,8 @@ def _breaks(known: dose_response.Dose) -> str:
     limit = known.at(known.broken, 0.0) + dose_response.MOST_BROKEN
     bad = [at for at, part in zip(known.strengths, known.broken, strict=True) if part > limit]
     below, above = [at for at in bad if at < 0], [at for at in bad if at > 0]
-    ends = [f"{max(below):g}" for _ in below[:1]] + [f"{min(above):+g}" for _ in above[:1]]
-    return f"; replies break at {' and '.join(ends)}".replace("-", "−") if ends else "; no strength breaks replies"
+    ends = [strength_text(max(below)) for _ in below[:1]] + [strength_text(min(above)) for _ in above[:1]]
+    return f"; replies break at {' and '.join(ends)}" if ends else "; no strength breaks replies"
 
 
 def shelf_conclusion(cards: Mapping[str, Card], checkpoint: str) -> str:

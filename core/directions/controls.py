@@ -30,6 +30,7 @@ from core.stats import groups as grouping
 from core.stats import permutation
 from core.stats.bootstrap import bootstrap_mean
 from core.steering.interventions import RowEdit
+from core.util.figures import strength_text
 from core.util.progress import Cost, Learning, Slices, Step
 from core.util.resume import ResumeNotes
 
@@ -297,7 +298,9 @@ def _tested(chosen: Chosen, trial: Trial, notes: ResumeNotes) -> Learning[dict[s
     for strength in SAMPLED:
         edits = steer(chosen.drafted, trial.loaded, strength, chosen.layer) if strength else ()
         work = partial(trial.tested, edits)
-        rows.append((yield from notes.once(f"tested.{strength:g}", work, f"Testing strength {strength:g}.")))
+        rows.append(
+            (yield from notes.once(f"tested.{strength:g}", work, f"Testing strength {strength_text(strength)}."))
+        )
     seed, plain = _seed(chosen), rows[SAMPLED.index(0.0)]
     figures = {key: [mean_with_interval(row[key], seed, trial.belongs.get(key)) for row in rows] for key in plain}
     moved = {

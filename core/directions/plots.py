@@ -12,6 +12,7 @@ from html import escape
 from core.directions.card_figures import Curves
 from core.directions.dose_response import Dose
 from core.display.svg import COLOURS, DASHES, MARKS, PALE, PANEL, Axis, Plot
+from core.util.figures import strength_text
 
 #: Lines that differ by less are drawn flat: an axis of millionths would make much of nothing.
 _FLAT = 0.1
@@ -39,7 +40,7 @@ def _drawn(shown: Curves, lines: Mapping[str, tuple[float, ...]], title: str, up
     every = [0.0, *(value for values in lines.values() for value in values)]
     plot = Plot(title, _axis(shown.axis, shown.places), _axis(up, every, _FLAT), PANEL)
     if shown.chosen is not None:
-        plot.upright(shown.chosen, f"chosen: {shown.chosen:g}")
+        plot.upright(shown.chosen, f"chosen: {shown.place_text(shown.chosen)}")
     names = list(shown.lines)
     for name, values in lines.items():
         index = names.index(name)
@@ -48,7 +49,7 @@ def _drawn(shown: Curves, lines: Mapping[str, tuple[float, ...]], title: str, up
         plot.line(points, colour, DASHES[index % len(DASHES)], name)
         for place, value in points:
             if math.isfinite(value):
-                plot.sign(place, value, f"{name}, {shown.axis} {place:g}: {value:.3g}", colour, mark)
+                plot.sign(place, value, f"{name}, {shown.axis} {shown.place_text(place)}: {value:.3g}", colour, mark)
         plot.legend.append((name, colour, mark))
     return plot.svg()
 
@@ -94,7 +95,8 @@ def small_curve(known: Dose) -> str:
     if known.damage:
         parts.append(line(known.damage, 0.0, max(*known.damage, 1.0), line_colour("damage"), ' stroke-dasharray="4 3"'))
     parts.append(line(known.effect, *drawn_between(known.effect), line_colour("effect")))
-    said = escape(f"effect (whole line) and damage (dashed) from strength {low:g} to {high:g}: {known.range_said()}")
+    ends = f"from strength {strength_text(low)} to {strength_text(high)}"
+    said = escape(f"effect (whole line) and damage (dashed) {ends}: {known.range_said()}")
     return (
         f'<svg class="t-small" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" aria-label="{said}">'
         f"<title>{said}</title>{''.join(parts)}</svg>"

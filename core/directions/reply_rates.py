@@ -19,6 +19,7 @@ from core.inference.decoding_batches import Asking
 from core.inference.metrics import Edits
 from core.inference.reply_classes import CLASSES, classify
 from core.models.loading import Loaded
+from core.util.figures import strength_text
 from core.util.progress import Cost, Learning, Slices
 from core.util.resume import ResumeNotes
 
@@ -69,7 +70,9 @@ def at_every_strength(
     for strength in STRENGTHS:
         edits = steer(drafted, loaded, strength, layer) if strength else ()
         work = partial(reply_texts, loaded, [(prompts, edits) for prompts in groups.values()], REPLY_TOKENS)
-        said.append((yield from notes.once(f"replies.{strength:g}", work, f"Answering at strength {strength:g}.")))
+        said.append(
+            (yield from notes.once(f"replies.{strength:g}", work, f"Answering at strength {strength_text(strength)}."))
+        )
     plain = said[STRENGTHS.index(0.0)]
     ends = mostly_end([reply for group in plain for reply in group])
     found: dict[str, dict[str, Any]] = {}

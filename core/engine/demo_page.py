@@ -22,7 +22,7 @@ from core.engine.engine import Engine
 from core.engine.strength_table import StrengthAnswer, strength_answers, strengths_conclusion
 from core.errors import TillerError
 from core.recipes.language import Recipe, Term
-from core.util.figures import change_text
+from core.util.figures import change_text, strength_text
 from core.util.files import read_text
 from core.util.progress import Step
 from core.util.version import PROGRAM
@@ -132,15 +132,15 @@ def _slider(slider: DemoSlider) -> str:
         f'<section class="slider"><h2>{escape(name)}</h2><p>{escape(direction_conclusion(slider.card))}</p>'
         f'<div class="moved" hidden><input type="range" min="0" max="{len(SLIDER_STRENGTHS) - 1}" value="{middle}" '
         f'aria-label="strength of {escape(name, quote=True)}">'
-        f'<div class="ends pale" aria-hidden="true"><span>{_signed(SLIDER_STRENGTHS[0])}</span>'
-        f"<span>drag: the answer changes</span><span>{_signed(SLIDER_STRENGTHS[-1])}</span></div></div>"
+        f'<div class="ends pale" aria-hidden="true"><span>{strength_text(SLIDER_STRENGTHS[0])}</span>'
+        f"<span>drag: the answer changes</span><span>{strength_text(SLIDER_STRENGTHS[-1])}</span></div></div>"
         f'<div aria-live="polite">{"".join(_answer(name, each, slider.answers) for each in found)}</div>'
         f'<p class="pale">{escape(strengths_conclusion(name, found))}</p></section>'
     )
 
 
 def _answer(name: str, each: StrengthAnswer, answers: Mapping[int, Answer]) -> str:
-    at = f"{_signed(each.strength)} {name}" if each.strength else "unsteered"
+    at = f"{strength_text(each.strength)} {name}" if each.strength else "unsteered"
     kind = f"{at} · {each.kind}" + (f" · damage {each.damage_said} nats a token" if each.strength else "")
     answer = answers[SLIDER_STRENGTHS.index(each.strength)]
     words = "".join(_token(token) for token in answer.tokens if not token.thought)
@@ -149,10 +149,6 @@ def _answer(name: str, each: StrengthAnswer, answers: Mapping[int, Answer]) -> s
         f'<div class="answer" data-at="{escape(at, quote=True)}"><div class="pale">{escape(kind)}</div>'
         f'<p class="words">{words}{cut}</p></div>'
     )
-
-
-def _signed(strength: float) -> str:
-    return f"{strength:+g}".replace("-", "−")
 
 
 def _token(token: Token) -> str:

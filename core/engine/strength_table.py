@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from core.chat.answers import Answer
 from core.chat.sliders import SLIDER_STRENGTHS
 from core.inference.reply_classes import classify
+from core.util.figures import strength_text
 from core.util.table import Table
 
 _ENDED = ("end", "stop string")
@@ -47,10 +48,7 @@ def strength_answers(answers: Mapping[int, Answer]) -> tuple[StrengthAnswer, ...
 
 def strength_table(title: str, found: tuple[StrengthAnswer, ...]) -> Table:
     """The table as it is shown and exported."""
-    rows = tuple(
-        (f"{each.strength:+g}" if each.strength else "0", each.kind, each.damage_said, _one_line(each))
-        for each in found
-    )
+    rows = tuple((strength_text(each.strength), each.kind, each.damage_said, _one_line(each)) for each in found)
     note = "Damage: by how many nats a token the unsteered model finds the answer less likely than its own; below 0 it finds it likelier."
     return Table(title, ("strength", "class", "damage", "answer"), rows, note)
 
@@ -65,10 +63,10 @@ def strengths_conclusion(direction: str, found: tuple[StrengthAnswer, ...]) -> s
     broken = [each for each in found if each.kind == "broken" != plain.kind]
     said = [f"The answer stays word for word the same at {len(same)} of {len(found)} strengths of {direction}"]
     if turned:
-        kinds = ", ".join(f"{each.strength:+g} {each.kind}" for each in turned)
+        kinds = ", ".join(f"{strength_text(each.strength)} {each.kind}" for each in turned)
         said.append(f"it is of another kind at {kinds} (plain: {plain.kind})")
     if broken:
-        said.append(f"it is broken at {', '.join(f'{each.strength:+g}' for each in broken)}")
+        said.append(f"it is broken at {', '.join(strength_text(each.strength) for each in broken)}")
     return f"{'; '.join(said)}."
 
 

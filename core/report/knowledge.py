@@ -36,6 +36,7 @@ from core.stats.groups import t
 from core.stats.rates import Rate
 from core.stats.similarity import Similarity
 from core.stats.verdicts import DOES_NOT, INCONCLUSIVE, Verdict, at_least, at_most
+from core.util.figures import change_text
 from core.util.table import Table
 
 #: Maps correlate strongly when, freed of the pairs' noise, they reach this correlation.
@@ -158,9 +159,10 @@ def _over(claim: str, above: _Figure, null: float | None, null_set: str) -> Verd
         return Verdict(
             claim, INCONCLUSIVE, "no null", threshold, "no pairs of another category are judged rightly by both"
         )
-    figures = f"{value:+.3f} ({low:+.3f} to {high:+.3f}) above the null, {null:.3f} with maps of {null_set}"
+    shown, least, most = (change_text(each, 3) for each in above)
+    figures = f"{shown} ({least} to {most}) above the null, {null:.3f} with maps of {null_set}"
     if math.isnan(low):
-        return Verdict(claim, INCONCLUSIVE, f"{value:+.3f}, null {null:.3f}", threshold, "too few pairs")
+        return Verdict(claim, INCONCLUSIVE, f"{shown}, null {null:.3f}", threshold, "too few pairs")
     return Verdict(claim, at_least(low, high, 0.0), figures, threshold, test="jackknife interval over folds of pairs")
 
 
@@ -308,7 +310,7 @@ def _table(traced: Sequence[Traced]) -> Table:
                 f"{found.r:.3f} ({found.low:.3f} to {found.high:.3f})",
                 "–" if found.ceiling is None else f"{found.ceiling:.3f}",
                 "–" if found.null is None else f"{found.null:.3f} ({found.null_set})",
-                f"{value:+.3f} ± {half:.3f} at layer {layer}, {difference.columns[column].strip()}",
+                f"{change_text(value, 3)} ± {half:.3f} at layer {layer}, {difference.columns[column].strip()}",
                 "; ".join(
                     f"{one.title} {part:.2f} ({low:.2f} to {high:.2f})"
                     for one in _across(each)

@@ -18,6 +18,11 @@ def change_text(value: float, places: int = 2) -> str:
     return f"+{figure_text(value, places)}" if round(value, places) > 0 else figure_text(value, places)
 
 
+def strength_text(value: float) -> str:
+    """A strength, or a change by one, as it was chosen: ``+1.5``, ``−1``, and ``0`` for none."""
+    return f"{value:+g}".replace("-", "−") if value else "0"
+
+
 def digits_text(value: float, digits: int = 3) -> str:
     """A number that may be of any size, with so many digits that count: ``0.00325``, where decimals alone would leave nothing of it."""
     if not value or not math.isfinite(value):

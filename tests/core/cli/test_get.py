@@ -83,6 +83,18 @@ def test_in_a_pipe_it_wants_a_yes(family: str, monkeypatch: pytest.MonkeyPatch) 
     assert here(family)
 
 
+def test_what_was_got_is_deleted(family: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert verb("get", [family, "--yes"]) == 0
+    capsys.readouterr()
+    assert verb("get", [family, "--delete"]) == 0
+    assert capsys.readouterr().out.startswith("What was downloaded of Tiny real is deleted, and ")
+    assert not here(family)
+    for nothing in (family, "skiff"):
+        with pytest.raises(TillerError, match="was downloaded into Tiller's data folder, and nothing else is deleted"):
+            verb("get", [nothing, "--delete"])
+    assert registry.load_family("skiff").final.local
+
+
 def test_what_no_package_has_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(TillerError, match=r"Llama-3\.1-8B is in no package; `.* --family llama31-8b` downloads it"):
         verb("get", ["llama31-8b"])

@@ -32,9 +32,9 @@ def test_every_number_is_said_where_its_mark_stands() -> None:
         titles += [each.text for each in page.iter("{http://www.w3.org/2000/svg}title")]
         assert "nan" not in drawn
         assert "chosen: 0<" in drawn
-    assert "accuracy, strength 2.5: 1" in titles
-    assert "P(<refusal>), strength -1: 0" in titles
-    assert "damage (nats), strength -1: 8" in titles
+    assert "accuracy, strength +2.5: 1" in titles
+    assert "P(<refusal>), strength −1: 0" in titles
+    assert "damage (nats), strength −1: 8" in titles
     assert len(titles) == 4 + 11, "a title for each line and each number"
 
 

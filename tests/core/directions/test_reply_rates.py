@@ -86,7 +86,7 @@ def test_what_was_answered_before_an_interruption_is_not_asked_again(
     notes = ResumeNotes(tmp_path)
     work = reply_rates.at_every_strength(direction, loaded, LAYER, groups, notes)
     for step in work:
-        if "strength -1" in step.sentence and not step.sentence.endswith("-1.5."):
+        if "strength −1" in step.sentence and not step.sentence.endswith("−1.5."):
             break
     work.close()
     again: list[Step] = []
@@ -100,8 +100,8 @@ def test_what_was_answered_before_an_interruption_is_not_asked_again(
             )
             break
     assert [step.sentence for step in again if step.remembered] == [
-        "Answering at strength -2.",
-        "Answering at strength -1.5.",
+        "Answering at strength −2.",
+        "Answering at strength −1.5.",
     ]
 
 

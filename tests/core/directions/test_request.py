@@ -396,5 +396,5 @@ def test_the_figures_that_a_card_prints_are_those_it_holds() -> None:
     tested = {"strengths": [0.0], "effect": [controls.mean_with_interval([0.25, 0.5], 0)]}
     text = direction_card.card_text(made(tested=tested, learns="refusal"))
     low, high = tested["effect"][0]["interval"]  # type: ignore[index]
-    assert f"P(refusal), harmless at strength +0: 0.375 ({low:.3f} to {high:.3f}, 95 %, n = 2)" in text
+    assert f"P(refusal), harmless at strength 0: 0.375 ({low:.3f} to {high:.3f}, 95 %, n = 2)" in text
     assert request.PLENTY > FEWEST
