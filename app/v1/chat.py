@@ -16,7 +16,7 @@ from app.v1.bodies import Body
 from app.v1.errors import ApiError
 from app.v1.models import Model, Models, alone
 from core.chat.answers import Answer, fold
-from core.chat.beginnings import WrittenText
+from core.chat.beginnings import NO_ROOM_TO_GO_ON, WrittenText
 from core.chat.drawing import TokenDrawing
 from core.chat.events import Event, Failed, Reading, Token
 from core.chat.raw import MAX_TOP
@@ -112,8 +112,6 @@ async def chat_answers(asked: ChatAsked) -> AsyncGenerator[list[Answer], None]:
         while not all(run.finished for run in runs):
             for index, run in enumerate(runs):
                 answers[index] = _folded(answers[index], run.poll())
-            for answer in answers:
-                _check_room(asked, answer)
             yield list(answers)
             # No thread waits for it meanwhile, of which a server has few.
             await asyncio.sleep(_BEAT)
@@ -122,25 +120,12 @@ async def chat_answers(asked: ChatAsked) -> AsyncGenerator[list[Answer], None]:
             run.cancel()
 
 
-def _check_room(asked: ChatAsked, answer: Answer) -> None:
-    """Raises ApiError where what was begun leaves no room for more."""
-    if (
-        asked.begun
-        and answer.finished
-        and answer.reason in ("length", "context")
-        and not any(not each.forced for each in answer.tokens)
-    ):
-        raise ApiError(
-            "The message that is to go on fills the model's context, or the longest answer; send a shorter one.",
-            code="context_length_exceeded",
-            param="messages",
-        )
-
-
 def _folded(answer: Answer, events: Sequence[Event]) -> Answer:
     found = {0: answer}
     for event in events:
         if isinstance(event, Failed):
+            if event.sentence == NO_ROOM_TO_GO_ON:
+                raise ApiError(event.sentence, code="context_length_exceeded", param="messages")
             # Mostly it is what was asked, such as a system prompt that fills the context.
             raise ApiError(event.sentence, 500 if event.fault else 400)
         found = fold(found, event)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+#: What is said of a text in the model's place that leaves no room for anything behind it.
+NO_ROOM_TO_GO_ON = "What the answer begins with fills the model's context, or the longest answer; write a shorter one."
+
 
 @dataclass(frozen=True)
 class AlreadySaid:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 from core.artefacts.direction import Direction
-from core.chat.beginnings import AlreadySaid, WrittenText
+from core.chat.beginnings import NO_ROOM_TO_GO_ON, AlreadySaid, WrittenText
 from core.chat.events import Done, Event, Failed, RecipeChanged, Scores
 from core.chat.settings import Sampling
 from core.engine.active_run import Active
@@ -186,7 +186,7 @@ class Answering:
         shadow = run.shadows and not run.scrub and (bool(recipe) or column == run.settings.selected)
         edits = compile_recipe(recipe, loaded, partial(self._direction, run.family))
         check_tokens(loaded, [token for token, _ in run.drawing.logit_bias])
-        forced, said, sampling = _begun(run, column, loaded)
+        forced, said, sampling = _begun(run, column, loaded, loaded.context - len(built.ids))
         note = " ".join(part for part in (built.note, refused) if part)
         return DecodingRow(column, built.ids, edits, sampling, shadow, forced, note, said, run.drawing)
 
@@ -289,14 +289,17 @@ def _own_words(run: Run, event: Event) -> Event:
     return replace(event, reason="written") if isinstance(begins, WrittenText) and begins.alone else event
 
 
-def _begun(run: Run, column: int, loaded: Loaded) -> tuple[tuple[int, ...], tuple[int, ...], Sampling]:
+def _begun(run: Run, column: int, loaded: Loaded, room: int) -> tuple[tuple[int, ...], tuple[int, ...], Sampling]:
     """How a column's reply begins: the token ids that are given, those that stand already, and the sampling with as long an answer as
-    is then allowed."""
+    is then allowed. ``room`` is what the context holds beside the prompt."""
     begins, sampling = run.prefixes.get(column, ()), run.settings.sampling
     if isinstance(begins, WrittenText):
         # As in a message, what is written like a control token is text.
         written = loaded.tokenizer(begins.text, add_special_tokens=False, split_special_tokens=True, verbose=False)
         ids = tuple(written["input_ids"])
+        # Said before its tokens are read one by one, for nothing.
+        if len(ids) + (not begins.alone) > min(MAX_TOKENS, room):
+            raise TillerError(NO_ROOM_TO_GO_ON)
         more = 0 if begins.alone else sampling.max_new_tokens
         return ids, (), replace(sampling, max_new_tokens=min(MAX_TOKENS, max(1, len(ids) + more)))
     ids = begins.ids if isinstance(begins, AlreadySaid) else begins

@@ -18,7 +18,7 @@ from safetensors.numpy import load_file
 
 from core.artefacts import store
 from core.chat.answers import Answer, fold
-from core.chat.beginnings import AlreadySaid, WrittenText
+from core.chat.beginnings import NO_ROOM_TO_GO_ON, AlreadySaid, WrittenText
 from core.chat.events import Done, Event, Failed, RecipeChanged, Scores, Started, Token
 from core.chat.settings import MAX_COLUMNS, Column, Sampling, Settings, SettingsError, Turn
 from core.chat.sliders import SLIDER_STRENGTHS
@@ -202,6 +202,13 @@ def test_an_answer_that_was_cut_off_goes_on_and_is_then_as_long_again(engine: En
     assert [token.id for token in kept[1].tokens] == [token.id for token in long[1].tokens]
     assert kept[1].text == long[1].text
     assert not any(token.forced for token in kept[1].tokens)
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_beginning_that_leaves_no_room_is_refused_before_it_is_read(engine: Engine, alone: bool) -> None:
+    events = until_end(engine.submit(chat(engine, ""), [0], {0: WrittenText("no " * 300, alone)}))
+    assert failure(events) == NO_ROOM_TO_GO_ON
+    assert not any(isinstance(event, Token) for event in events)
 
 
 def test_an_answer_begins_with_what_a_person_wrote_or_is_that_alone(engine: Engine) -> None:
