@@ -68,5 +68,10 @@ def head() -> str:
     return f"<style>{styles}</style><script>{scripts}</script>"
 
 
+def early() -> str:
+    """What has to be there before Gradio's own scripts."""
+    return _text("frames.js")
+
+
 def _text(name: str) -> str:
     return (ASSETS / name).read_text(encoding="utf-8")

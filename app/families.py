@@ -42,7 +42,9 @@ _OFFERED = "This server opens only what its owner offers; start Tiller on your o
 
 
 class Looking(Protocol):
-    """Those who look at the pages of a family."""
+    """Those who look at the pages of a family; ``status`` is what the page that asks is told of how everything goes."""
+
+    status: Callable[[gr.Request], str]
 
     def engines(self) -> list[tuple[str, Engine]]:
         """Every engine of the family, with whose it is: nothing of the owner's."""
@@ -65,7 +67,7 @@ class FamilyPages:
 
     Args:
         make: builds the page of an engine with some options.
-        mount: serves a page at a path, and gives what ends that; called on the server's own event loop.
+        mount: serves a page, and gives what ends that; called on the server's own event loop.
     """
 
     def __init__(
@@ -79,7 +81,7 @@ class FamilyPages:
         #: Whose a page is, of all of them.
         self.access = access or Access(options)
         self.pages = {engine.family.name: FamilyPage(engine, "/")}
-        self.mount: Callable[[gr.Blocks, str], Callable[[], object]] = lambda page, path: lambda: None
+        self.mount: Callable[[gr.Blocks, FamilyPage], Callable[[], object]] = lambda page, opened: lambda: None
         #: What all families' models take.
         self.account = engine.account
         #: Those who look at the page of an engine.
@@ -240,7 +242,7 @@ class FamilyPages:
         page.engine.close()
 
     async def _started(self, page: gr.Blocks, opened: FamilyPage) -> None:
-        opened.unmount = self.mount(page, opened.path)
+        opened.unmount = self.mount(page, opened)
         page.run_startup_events()  # type: ignore[no-untyped-call]
         await page.run_extra_startup_events()  # type: ignore[no-untyped-call]
 

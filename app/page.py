@@ -148,7 +148,6 @@ def build(engine: Engine, options: Options, pages: FamilyPages | None = None) ->
         page.load(chat.open, None, told, **AT_ONCE)
         page.load(others.real, None, shelf, **AT_ONCE)
         page.load(chat.status, None, status, **AT_ONCE)
-        gr.Timer(1.0).tick(chat.status, None, status, **AT_ONCE)
         page.unload(chat.close)
         api(chat_endpoint(visits), api_name="chat", concurrency_limit=32)
         for tool in tools(visits):

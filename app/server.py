@@ -83,12 +83,15 @@ def launch(
     import gradio as gr
     from starlette.middleware import Middleware
     from starlette.middleware.gzip import GZipMiddleware
-    from starlette.routing import Mount, Route
+    from starlette.routing import BaseRoute, Mount, Route
 
-    from app.families import ADDRESSES
+    from app.components import early
+    from app.early_script import EarlyScript
+    from app.families import ADDRESSES, FamilyPage
     from app.gate import Gate, Names, host_name
     from app.page import build, look
     from app.sessions import forget_closed, keep_small, log_strangers_errors_briefly
+    from app.status import status_route
     from app.uploads import Uploads
     from app.v1.routes import OpenAIRoutes
 
@@ -98,7 +101,10 @@ def launch(
         server_name=host, server_port=port, share=options.share, ssr_mode=False, prevent_thread_lock=True, quiet=True,
         footer_links=[], favicon_path=_ICON, show_error=True, state_session_capacity=SESSIONS, max_file_size=MAX_UPLOAD, _frontend=False,
         mcp_server=options.mcp,
-        app_kwargs={"middleware": [Middleware(Gate, names=names, access=others.access), Middleware(GZipMiddleware, compresslevel=SQUEEZE)]},
+        app_kwargs={"middleware": [
+            Middleware(Gate, names=names, access=others.access), Middleware(GZipMiddleware, compresslevel=SQUEEZE),
+            Middleware(EarlyScript, script=early()),
+        ]},
         **look(),
     )  # fmt: skip
     keep_small(page)
@@ -108,18 +114,22 @@ def launch(
 
     uploads = Uploads(Path(page.app.uploaded_file_dir), others.access.owner)
 
-    def mount(other: gr.Blocks, path: str) -> Callable[[], object]:
+    def own_routes(blocks: gr.Blocks, of: Engine) -> list[BaseRoute]:
+        return [uploads.route(blocks), status_route(others.visits[of].status, others.access.told)]
+
+    def mount(other: gr.Blocks, opened: FamilyPage) -> Callable[[], object]:
+        path = opened.path.rstrip("/")
         other.state_session_capacity = SESSIONS
         routes, lifespan = page.app.router.routes, page.app.router.lifespan_context
         gr.mount_gradio_app(
             page.app,
             other,
-            path.rstrip("/"),
+            path,
             footer_links=[],
             show_error=True,
             ssr_mode=False,
             max_file_size=MAX_UPLOAD,
-            root_path=page.app.root_path and f"{page.app.root_path}{path.rstrip('/')}",
+            root_path=page.app.root_path and f"{page.app.root_path}{path}",
             **look(),
         )
         keep_small(other)
@@ -128,7 +138,7 @@ def launch(
         # Before the addresses of pages that are not served yet, which this one was.
         served = routes.pop()
         assert isinstance(served, Mount)
-        served.routes.insert(0, uploads.route(other))
+        served.routes[:0] = own_routes(other, opened.engine)
         routes.insert(0, served)
         loop = asyncio.get_running_loop()
 
@@ -144,7 +154,7 @@ def launch(
     api = OpenAIRoutes(
         lambda: [each.engine for each in list(others.pages.values())], others.access.told, options.api_key
     )
-    page.app.router.routes[:0] = [*api.routes(), uploads.route(page)]
+    page.app.router.routes[:0] = [*api.routes(), *own_routes(page, engine)]
     return page
 
 

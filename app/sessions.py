@@ -1,5 +1,5 @@
-"""What Gradio keeps of its visitors and pages, in memory and in the log, made small: a server has
-some hundreds of visitors, and not all mean well."""
+"""What Gradio keeps of its visitors and pages, in memory and in the log, and what it does while nothing is asked of it, made small: a
+server has some hundreds of visitors, and not all mean well."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ from gradio import queueing, routes
 from gradio.state_holder import SessionState, StateHolder
 
 from app.log import log_refused, ours
+
+#: Seconds between two looks into a queue in which nothing is. Gradio looks a thousand times a second, for each family whose page is
+#: served, also while nobody looks at it.
+_IDLE = 0.02
 
 
 class SmallSessions(StateHolder):
@@ -29,8 +33,9 @@ class SmallSessions(StateHolder):
 
 
 def keep_small(page: gr.Blocks) -> None:
-    """Have a page that is served make its sessions small."""
+    """Have a page that is served make its sessions small, and do little while nothing is asked of it."""
     page.state_holder.__class__ = SmallSessions
+    page._queue.sleep_when_free = _IDLE
 
 
 def forget_closed() -> None:

@@ -115,6 +115,8 @@ class Visits:
         #: Whose a page is.
         self.access = pages.access if pages is not None else Access(Options())
         self._fresh = fresh
+        #: What a page is told of how everything goes.
+        self.status: Callable[[gr.Request], str] = lambda request: ""
         self._visits: OrderedDict[tuple[str, bool], Visit] = OrderedDict()
         self._lock = threading.Lock()
         if pages is not None:

@@ -11,7 +11,7 @@ import functools
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,8 @@ _QUIET = 2_500
 _LARGEST = """() => new Promise(done => {
     new PerformanceObserver(list => done(list.getEntries().at(-1).startTime)).observe({type: "largest-contentful-paint", buffered: true});
 })"""
+#: Seconds that a finished page is left alone, and then watched: what it costs to leave it open.
+_SETTLED, _LEFT = 5.0, 15.0
 _FIRST = "() => performance.getEntriesByName('first-contentful-paint')[0].startTime"
 
 
@@ -69,6 +71,7 @@ def page(options: argparse.Namespace) -> bool:
                 # The first one is what makes the server ready.
                 if number:
                     visits[name].append(made)
+        left = {name: _left_open(browser, at) for name, at in (("page", address), ("smallest", smallest))}
         browser.close()
     for what, of in (("first paint", "first"), ("largest paint", "largest"), ("can be written in", "ready")):
         own, other = (Timed(tuple(getattr(each, of) for each in visits[name])) for name in ("page", "smallest"))
@@ -81,7 +84,35 @@ def page(options: argparse.Namespace) -> bool:
     told = ["kept" if each else "MISSED" for each in kept]
     print(f"  limit of a finished page: {FINISHED} s: {told[0]}", flush=True)
     print(f"  {sent:,} bytes before anything is pressed; limit {BYTES:,}: {told[1]}", flush=True)
+    (browsing, serves), (smallest_browsing, _) = left["page"], left["smallest"]
+    beside = f"the smallest page: {smallest_browsing:.1%}"
+    print(f"  left open: browser {browsing:.1%} of a core ({beside}), server {serves:.1%}", flush=True)
     return all(kept)
+
+
+def _left_open(browser: Any, address: str) -> tuple[float, float]:
+    """What part of a core the browser takes for a page that nobody touches, and what part the processes that serve pages for this one."""
+    import psutil
+
+    def used() -> tuple[float, float]:
+        found = {True: 0.0, False: 0.0}
+        for each in psutil.Process().children(recursive=True):
+            with suppress(psutil.Error):
+                times = each.cpu_times()
+                if "node" not in each.name():
+                    found["chrom" in each.name() or "headless" in each.name()] += times.user + times.system
+        return found[True], found[False]
+
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    try:
+        tab = context.new_page()
+        tab.goto(address)
+        tab.wait_for_timeout(1_000 * _SETTLED)
+        before = used()
+        tab.wait_for_timeout(1_000 * _LEFT)
+        return tuple((now - then) / _LEFT for now, then in zip(used(), before, strict=True))  # type: ignore[return-value]
+    finally:
+        context.close()
 
 
 def _visit(browser: Any, address: str, box: str) -> Visit:

@@ -162,5 +162,8 @@ window.Tiller = (() => {
     return { ...blank(), ...sheetAnswer, tokens: sheetAnswer.t };
   }
 
-  return { state, painters, on, tell, mount, wire, act, settle, lastChat, shown, choose, release, answer };
+  /* A wire's value that came by another way. */
+  function hear(name, text) { receive[name](text); }
+
+  return { state, painters, on, tell, hear, mount, wire, act, settle, lastChat, shown, choose, release, answer };
 })();

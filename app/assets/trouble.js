@@ -3,7 +3,7 @@
 
 (() => {
   const { el, fill, state } = Tiller;
-  const QUIET = 2_500;          // milliseconds without a word from the server, which says how it is every second
+  const EVERY = 1_000;          // milliseconds: so often the server is asked how it is
   const SLOW = 8_000;           // so long one that is there may take to answer
   const GONE = "Tiller's server does not answer. What you write stays here; start Tiller again, and this page goes on by itself.";
   const DRAFT = "tiller draft ";
@@ -25,8 +25,8 @@
   };
 
   /* ---- a server that is gone ---- */
-  let heard = performance.now(), asking = false;
-  Tiller.on("status", () => { heard = performance.now(); be(false); });
+  let asking = false;
+  Tiller.on("status", () => be(false));
 
   function be(gone) {
     if (Boolean(state.gone) === gone) return;
@@ -35,19 +35,21 @@
     Tiller.tell("gone");
   }
 
-  async function look() {
-    if (asking || document.hidden || !state.status || performance.now() - heard < QUIET) return;
+  async function ask() {
+    if (asking || document.hidden || !state.view) return;
     asking = true;
     // Anything that it answers says that it is there; then the page's own connection comes back by itself, unless the family was closed
     // while nobody looked: its address opens it again.
     try {
-      const answer = await fetch("favicon.ico", { cache: "no-store", signal: AbortSignal.timeout(SLOW) });
+      const answer = await fetch(`status?page=${encodeURIComponent(state.view.visit)}`, { cache: "no-store", signal: AbortSignal.timeout(SLOW) });
       be(false);
-      if (answer.status === 404 && location.pathname.includes("/family/")) location.reload();
+      if (answer.ok) Tiller.hear("status", await answer.text());
+      else if (answer.status === 404 && location.pathname.includes("/family/")) location.reload();
     } catch { be(true); }
     asking = false;
   }
-  setInterval(look, 1_000);
+  setInterval(ask, EVERY);
+  document.addEventListener("visibilitychange", ask);
 
   /* Nothing can be sent then: the message stays in its box, and the line over it says why. */
   addEventListener("submit", (event) => {

@@ -32,6 +32,7 @@ class Chat:
     def __init__(self, engine: Engine, visits: Visits) -> None:
         self.engine = engine
         self.visits = visits
+        visits.status = self.status
 
     # ------------------------------------------------------------------------------------------------------ a page's life
 

@@ -34,6 +34,8 @@ _ABOUT = (
 _OWN = "my own sentences"
 #: The set that the form begins with.
 _FIRST = "cities"
+#: Of so many pairs it is, until somebody asks: enough for the picture; Trace goes on from there.
+_UNASKED = 16
 _NOTHING = "Choose a set or write two sentences, then press Trace."
 #: Listens to clicks on the map, which Gradio does not tell of.
 _PICKER = """
@@ -165,7 +167,7 @@ class Section:
         job = self.pane.engine_of(request).last_traced() if order is None else None
         if job is None and order is None and self.engine.toy:
             names = [each.name for each in self.engine.family.present]
-            job = self.engine.trace(MapRequest(tuple(dict.fromkeys((names[0], names[-1]))), set=_FIRST))
+            job = self.engine.trace(MapRequest(tuple(dict.fromkeys((names[0], names[-1]))), set=_FIRST, pairs=_UNASKED))
         if job is not None:
             yield from self._watched(job.order, job)
 

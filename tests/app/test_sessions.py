@@ -21,6 +21,7 @@ def test_a_session_holds_what_changed_in_it_alone() -> None:
     sessions.keep_small(page)
     small = page.state_holder["small"]
     assert small.config_values == {}
+    assert page._queue.sleep_when_free >= 0.01, "an idle page looks for work some times a second"
     small[box._id] = gr.Textbox("after", render=False)
     small[kept._id] = 4
     again = page.state_holder["small"]

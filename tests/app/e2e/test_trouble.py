@@ -50,6 +50,26 @@ def test_a_server_that_is_gone_is_red_and_the_draft_stays(chromium: Browser, ser
     expect(screen.page.locator("#t-columns .t-trouble")).to_be_hidden()
 
 
+def test_a_page_that_is_left_open_draws_next_to_nothing(chromium: Browser, server: Served) -> None:
+    """Gradio's wheel of waiting would go on for ever, sixty times a second, behind the page that has come."""
+    context = chromium.new_context()
+    try:
+        page = context.new_page()
+        page.add_init_script(
+            "window.frames_asked = 0; const native = requestAnimationFrame.bind(window);"
+            "window.requestAnimationFrame = (draw) => { window.frames_asked += 1; return native(draw); };"
+        )
+        page.goto(server.address)
+        page.wait_for_function("window.Tiller && Tiller.state.view && Tiller.state.status")
+        page.wait_for_timeout(3_000)
+        begun = page.evaluate("window.frames_asked = 0, performance.now()")
+        page.wait_for_timeout(3_000)
+        asked, now = page.evaluate("[window.frames_asked, performance.now()]")
+        assert asked <= 25 * (now - begun) / 1_000
+    finally:
+        context.close()
+
+
 def test_a_model_that_cannot_be_loaded_is_said_whole_in_the_middle(chromium: Browser, server: Served) -> None:
     before = server.engine.status
     screen = Screen.open(chromium, f"{server.address}?s={server.engine.settings().to_link()[2:]}")
