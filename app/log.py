@@ -10,7 +10,7 @@ _log = logging.getLogger(__name__)
 _HERE = Path(__file__).parent
 _OURS = {str(_HERE), str(_HERE.parent / "core")}
 #: Every request passes through these, whoever is at fault.
-_DOOR = {str(_HERE / name) for name in ("gate.py", "intake.py")}
+_DOOR = {str(_HERE / name) for name in ("gate.py", "intake.py", "early_script.py")}
 #: Letters of an error that the log gets.
 _LONGEST = 200
 
