@@ -82,7 +82,10 @@ def learn(page: HttpPage, name: str) -> dict[str, Any]:
 def goes_on(page: HttpPage) -> list[dict[str, Any]]:
     """What the page's head lists of what goes on behind the chats."""
     page.call("select", [], {})
-    return [each for each in json.loads(page.call("status")["data"][0])["jobs"] if not each["chat"]]
+    status, said, headers = ask(f"{page.address}status?page={page.session}", headers=page.headers)
+    assert (status, headers["cache-control"]) == (200, "no-store")
+    assert json.loads(said).keys() == json.loads(page.call("status")["data"][0]).keys()
+    return [each for each in json.loads(said)["jobs"] if not each["chat"]]
 
 
 def cookie(server: Served) -> str:
@@ -108,6 +111,15 @@ def slides(page: HttpPage) -> list[str]:
 
 
 # ------------------------------------------------------------------------------------------------------------------ whose
+
+
+def test_a_page_that_is_not_known_hears_how_the_server_is_and_nothing_of_anybody(server: Served, ada: HttpPage) -> None:
+    learn(ada, "polite")
+    assert goes_on(ada), "the visitor's own is listed for him"
+    for query in ("", "?page=nobody", "?page=%ff%00", f"?page={'x' * 5_000}"):
+        status, said, _ = ask(f"{server.address}status{query}")
+        assert (status, json.loads(said)["jobs"]) == (200, [])
+    wait_for(lambda: not goes_on(ada), "the end of the learning")
 
 
 def test_what_one_visitor_learns_is_nobody_elses(server: Served, ada: HttpPage, bob: HttpPage) -> None:
