@@ -112,7 +112,7 @@
         el("span", { class: "t-name", title: name }, name),
         el("div", { class: "t-track" }, this.plot, this.useful, this.range, this.marks),
         this.number, reset,
-        el("label", { class: "t-source", title: "The checkpoint from whose activations the direction was learnt; another one's may steer this one too." }, el("span", {}, "learned on"), this.source),
+        el("label", { class: "t-source", title: "The checkpoint from whose activations the direction was learnt; another one's may steer this one too." }, el("span", {}, "learnt on"), this.source),
         el("label", { class: "t-ablate", title: `Take ${name} out of the model altogether, in every layer.` }, this.ablate, el("span", {}, "remove")),
         el("span", { class: "t-near" }, this.near, this.dosed));
       this.listen(want);

@@ -1,4 +1,4 @@
-"""Whether what one checkpoint learned works on another: the tab that shows it."""
+"""Whether what one checkpoint learnt works on another: the tab that shows it."""
 
 from __future__ import annotations
 

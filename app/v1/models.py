@@ -9,7 +9,7 @@ from urllib.parse import unquote
 from app.v1.errors import ApiError
 from core.chat.presets import presets
 from core.chat.settings import Settings
-from core.directions.conclusion import first_recipe
+from core.directions.conclusion import first_recipe, moves_nothing
 from core.engine.engine import Engine
 from core.recipes.language import Recipe, parse
 
@@ -35,13 +35,14 @@ class Models:
         self.engines = engines
 
     def listed(self) -> Iterator[Model]:
-        """Every checkpoint plain, steered by each of its directions, and as each preset has it."""
+        """Every checkpoint plain, steered by each direction that does not move nothing, and as each preset has it."""
         for engine in self.engines():
             for checkpoint, name in self._checkpoints(engine):
                 yield Model(name, engine, checkpoint, Recipe())
                 for card in engine.catalogue.cards(checkpoint).values():
-                    recipe = first_recipe(card)
-                    yield Model(f"{name}:{recipe}", engine, checkpoint, recipe)
+                    if not moves_nothing(card):
+                        recipe = first_recipe(card)
+                        yield Model(f"{name}:{recipe}", engine, checkpoint, recipe)
                 for each in presets(engine.family):
                     if each.checkpoint == checkpoint:
                         yield Model(f"{name}:{each.name}", engine, checkpoint, parse(each.recipe), each.system)

@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 from core.stats import groups
 from core.util.figures import figure_text
 
+#: A smaller effect on a probability is nothing to name a stage for, whatever the noise.
+SLIGHT = 0.01
+
 #: The part of the cases in which a stage may be named by chance.
 FALSE_NAMES = 0.05
 #: Differences of a band, at least, and bands of the first tokens and of the later ones, at most.
@@ -128,7 +131,7 @@ class SeedSpread:
         others = " and ".join(figure_text(value) for value in self.values[1:])
         count = len(self.values) - 1
         least = (
-            f"only an effect above {figure_text(level)} is more than chance"
+            f"only an effect above {figure_text(max(level, SLIGHT))} is more than chance"
             if level < 1
             else "no effect is more than chance"
         )

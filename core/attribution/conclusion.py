@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 
+from core.attribution.chance import SLIGHT
 from core.attribution.report import BlameReport, probability, shortened
 from core.families.stages import Question, Stage
 from core.util.figures import change_text, figure_text, probability_text
 
 #: An effect of at least this on a probability is most of what there is: the stage taught it.
 MOSTLY = 0.5
-#: A smaller one is nothing to name a stage for, whatever the noise.
-SLIGHT = 0.01
 _HOW = {
     "introduced_at": "before it came",
     "retrained_without": "without it (really trained again)",

@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from core.attribution.chance import Noise
+from core.attribution.chance import SLIGHT, Noise
 from core.chat.events import Blame, StageEffect
 from core.families.stages import Path, Stage
 
@@ -102,7 +102,7 @@ def attribute(path: Path, key: str, found: LogProbs, noise: Noise, first: bool) 
     level = noise.level(*_compared(path, key, stage, found), first, len(expected)) if stage.name in every else None
     if added:
         return Blame(places[added.name], shown, base, level, added=True)
-    small = level is not None and abs(every[stage.name].probability) < level
+    small = level is not None and abs(every[stage.name].probability) < max(level, SLIGHT)
     return Blame(None if small else places[stage.name], shown, base, level)
 
 

@@ -25,6 +25,7 @@ from core.inference.behind_thought import behind_thought
 from core.inference.decoding_batches import answer_all, askings
 from core.inference.detokenizer import token_text
 from core.inference.metrics import Asked
+from core.inference.reply_classes import classify
 from core.models import loading, weights
 from core.models.loading import Loaded
 from core.util.progress import Learning, Step, told
@@ -57,6 +58,15 @@ class _Draft:
     without: dict[str, Said] = field(default_factory=dict)
     before: dict[str, Said] = field(default_factory=dict)
     refusing: dict[str, float] = field(default_factory=dict)
+
+
+def _others(draft: _Draft) -> list[Said]:
+    """What was said that differs from a draft's answer, each once; beside a refusal what is none, where anything is not."""
+    every = {each.ids: each for each in (*draft.before.values(), *draft.without.values())}.values()
+    found = [each for each in every if each.ids and each.text.strip() != draft.answer.text.strip()]
+    if classify(draft.answer.text) != "refuses":
+        return found
+    return [each for each in found if classify(each.text) != "refuses"] or found
 
 
 def study(family: Family, ask: BlameRequest, models: Models) -> Learning[BlameReport]:
@@ -183,17 +193,13 @@ class _Study:
 
     def choose(self) -> Learning[None]:
         """The other answer of each prompt, where one differs: of what the models without a stage and those before one say, that which the
-        final model itself finds the likeliest, a token. Stages are told apart by it, so no stage's effect decides which it is."""
+        final model itself finds the likeliest, a token. Stages are told apart by it, so no stage's effect decides which it is. A refusal is
+        held against what is none, where there is that: against its own other wording it would come to nothing."""
         yield from self.models.during(self.path.final, self._choose)
 
     def _choose(self, own: Loaded) -> Learning[None]:
         loaded = self.voice.of(own)
-        offered = [
-            (draft, said)
-            for draft in self.drafts
-            for said in {each.ids: each for each in (*draft.before.values(), *draft.without.values())}.values()
-            if said.ids and said.text.strip() != draft.answer.text.strip()
-        ]
+        offered = [(draft, said) for draft in self.drafts for said in _others(draft)]
         asked = dict(zip(map(id, self.drafts), self._asked(loaded, self.path.final), strict=True))
         slices = logprobs_in_slices(
             loaded, [asked[id(draft)].ids for draft, _ in offered], [said.ids for _, said in offered]

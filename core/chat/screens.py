@@ -22,7 +22,7 @@ CHAT = Tab(
 TABS = (
     CHAT,
     Tab("blame", "Blame", "f3", "Which stage of training an answer came with, token by token.", 'blame "How do I boil an egg?"'),
-    Tab("transfer", "Transfer", "f4", "Whether a direction learned on one checkpoint works on another.", "transfer"),
+    Tab("transfer", "Transfer", "f4", "Whether a direction learnt on one checkpoint works on another.", "transfer"),
     Tab("inspect", "Inspect", "f5", "Where a model keeps what it knows, and how it regulates its confidence.", "trace"),
     Tab("library", "Library", "f6", "Every direction that is here, and how to learn a new one.", "learn"),
 )  # fmt: skip

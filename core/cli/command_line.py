@@ -155,7 +155,7 @@ def _did_you_mean(word: str, known: Iterable[str], verb: str = "") -> str:
 
 _RECIPES = """a recipe is one line: what to do to the model while it answers
   1.5*refusal                         add 1.5 strengths of the refusal direction at its best layer
-  -0.5*truth[5-8]:reply               against truth, at layers 5 to 8, on the answer's tokens only
+  -0.3*truth[3-5]:reply               against truth, at layers 3 to 5, on the answer's tokens only
   !refusal                            take refusal out of every layer
   refusal@base                        the direction that was learnt on the checkpoint base
   1.5*refusal@base - 0.5*truth        both at once

@@ -10,14 +10,13 @@ from pathlib import Path
 from core.artefacts import store
 from core.cli.command_line import is_place
 from core.cli.options import Options
-from core.engine.family_choice import CACHED, copies_kept, forget_copies, look_at, openable
+from core.engine.family_choice import CACHED, copies_kept, forget_copies, look_at, on_disk, openable
 from core.errors import TillerError
 from core.families import registry
 from core.families.checkpoint import OWN_OR_PLAIN, Checkpoint, Family, FamilyError
 from core.models import memory
 from core.models.at_hand import fitting, local, parameter_count, parameters_said
 from core.models.own_sampling import own_sampling, sampling_said
-from core.util.files import sizes
 from core.util.program import program
 
 WIDTH = 80
@@ -95,14 +94,15 @@ def row(family: Family) -> tuple[str, ...]:
     """A family's line: name, size of a checkpoint, how many are here, their bytes, artefacts, how one fits, what is recommended."""
     found = [local(each) for each in family.checkpoints]
     here = [each for each in found if each.files]
-    files = sizes(path.resolve() for each in here for path in each.files)
+    there = sum(bool(each.files) or _fetched(of) for of, each in zip(family.checkpoints, found, strict=True))
+    size = on_disk(family)
     learnt = sum(len(_learnt(family, each)) for each in family.checkpoints)
     advice = " ".join(part for part in (family.quantize.replace("none", ""), family.memory) if part)
     return (
         family.name,
         parameter_count(here[-1].parameters) if here else family.parameters or "?",
-        f"{len(here)}/{len(found)}",
-        memory.size_in_words(sum(files.values())) if here else "–",
+        f"{there}/{len(found)}",
+        memory.size_in_words(size) if size else "–",
         str(learnt) if learnt else "–",
         fitting(here[-1].parameters if here else parameters_said(family.parameters)),
         advice or "–",
@@ -153,9 +153,14 @@ def _wrapped(text: str, indent: str) -> list[str]:
     )
 
 
+def _fetched(checkpoint: Checkpoint) -> bool:
+    """Whether what it is made of was got from a package, and is converted when it is opened."""
+    return checkpoint.package is not None and checkpoint.package.fetched
+
+
 def _not_here(checkpoint: Checkpoint) -> str:
     package = checkpoint.package
-    if package is not None and package.fetched:
+    if package is not None and _fetched(checkpoint):
         return f"here, in {package.folder}; converted when it is opened"
     if package is not None:
         size = memory.size_in_words(package.size)

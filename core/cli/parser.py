@@ -128,7 +128,7 @@ class VerbParser(argparse.ArgumentParser):
         add("stage", "NAME=MODEL", "a checkpoint between these two, as often as there are some", option_types.stage,
             dest="stages", action=Collected)  # fmt: skip
         add("checkpoint", "NAME", "the checkpoint of the family to talk to, such as base, sft or dpo")
-        add("recipe", "RECIPE", 'how to steer it, such as "1.5*refusal" or "-1.2*truth[4]:reply + !refusal"',
+        add("recipe", "RECIPE", 'how to steer it, such as "1.5*refusal" or "-0.3*truth[4]:reply + !refusal"',
             option_types.recipe)  # fmt: skip
         add("device", "NAME", "auto, cpu, cuda, cuda:1, mps or xpu (default: auto)", option_types.device)
         add("dtype", "NAME", "auto, float32, bfloat16 or float16 (default: auto)", option_types.dtype)

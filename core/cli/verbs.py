@@ -33,7 +33,7 @@ def every(web: Doing, serve: Doing, tui: Doing, test: Doing, *more: Verb) -> dic
         (
             ("", "open the app on Skiff, the model family that is shipped"),
             ("--port 8000", "at http://127.0.0.1:8000"),
-            ('--checkpoint sft --recipe "-1.2*truth"', "start with this column steered"),
+            ('--checkpoint sft --recipe "-0.3*truth"', "start with this column steered"),
             (
                 "--family smollm2-135m",
                 f"a family of the Hugging Face Hub; `{program()} families` lists those there are",

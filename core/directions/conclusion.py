@@ -92,7 +92,7 @@ def shelf_conclusion(cards: Mapping[str, Card], checkpoint: str) -> str:
     """What a checkpoint has learnt by now, in one sentence; what moves nothing is not counted among what steers it."""
     if not cards:
         return f"{checkpoint} has no direction yet: take one from the shelf, or write one word."
-    idle = [name for name, card in cards.items() if _moves_nothing(card)]
+    idle = [name for name, card in cards.items() if moves_nothing(card)]
     use = {name: card for name, card in cards.items() if name not in idle}
     nothing = f"{_listed(idle)} {'has' if len(idle) == 1 else 'have'} no effect that was measured"
     if not use:
@@ -109,7 +109,7 @@ def shelf_conclusion(cards: Mapping[str, Card], checkpoint: str) -> str:
     return f"{checkpoint} can be steered by {count}: {', '.join(use)}{rest}{f'; {nothing}' if idle else ''}."
 
 
-def _moves_nothing(card: Card) -> bool:
+def moves_nothing(card: Card) -> bool:
     """Whether it was measured, and no strength does anything."""
     known = dose_response.stored_dose_response(card.details)
     return known is not None and known.useful is None

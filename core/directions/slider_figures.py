@@ -94,7 +94,7 @@ def figure(value: float) -> str:
 def _elsewhere(card: Card, term: Term, column: Column) -> str:
     """What is other in a column than where the figures were measured, in words; empty where they hold."""
     if card.checkpoint != column.checkpoint:
-        return f"on {column.checkpoint}, but on {card.checkpoint} where it was learnt"
+        return f"on {column.checkpoint} for this slider, but on {card.checkpoint}, where it was learnt"
     if term.scope != "all":
         return f"for {_SCOPES[term.scope]}"
     if term.layers is not None and term.layers != (card.layer,):

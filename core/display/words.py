@@ -28,7 +28,7 @@ WORDS: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("useful", "The bar under a slider: the strengths that do something and leave the text whole. Beyond it damage grows, or nothing "
          "more is gained."),
         ("tick", "A mark under a slider where the answer is computed already, so that it appears at once."),
-        ("learned on", "The checkpoint whose activations a direction was learnt from. Another one's may steer this one, too."),
+        ("learnt on", "The checkpoint whose activations a direction was learnt from. Another one's may steer this one, too."),
         ("remove", "Take a direction out of everything the model computes, in every layer."),
         ("layer", "One of the steps in which a model computes a token. A push acts on one of them, or on several."),
     ),

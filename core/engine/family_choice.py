@@ -239,7 +239,7 @@ def _packages(family: Family) -> list[Package]:
     return list(dict.fromkeys(each.package for each in family.checkpoints if each.package is not None))
 
 
-def _on_disk(family: Family) -> int:
+def on_disk(family: Family) -> int:
     """The bytes of all that is here of a family's weights, each file once."""
     files = {path.resolve() for each in family.checkpoints for path in local(each).files}
     fetched = [each.folder.resolve() for each in _packages(family) if each.fetched]
@@ -253,7 +253,7 @@ def _here(family: Family) -> str:
     size = parameter_count(here[-1].parameters) if here else family.parameters
     count = f"{len(found)} checkpoint{'s' * (len(found) != 1)}"
     missing = "" if len(here) == len(found) else "not downloaded" if not here else f"{len(here)} of them here"
-    copies, disk = copies_kept(family), _on_disk(family)
+    copies, disk = copies_kept(family), on_disk(family)
     if copies and not any(each.fetched for each in _packages(family)):
         missing, disk = f"{memory.size_in_words(copies)} converted", 0
     elif not here and any(gguf_model.origin_of(folder) for folder in _folders(family)):

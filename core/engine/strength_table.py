@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from core.chat.answers import Answer
 from core.chat.sliders import SLIDER_STRENGTHS
 from core.inference.reply_classes import classify
-from core.util.figures import strength_text
+from core.util.figures import figure_text, strength_text
 from core.util.table import Table
 
 _ENDED = ("end", "stop string")
@@ -28,8 +28,7 @@ class StrengthAnswer:
     @property
     def damage_said(self) -> str:
         """The damage with two decimals."""
-        # What rounds to nothing has no sign.
-        return "–" if self.damage is None else f"{round(self.damage, 2) + 0.0:.2f}"
+        return "–" if self.damage is None else figure_text(self.damage)
 
 
 def strength_answers(answers: Mapping[int, Answer]) -> tuple[StrengthAnswer, ...]:
@@ -49,7 +48,7 @@ def strength_answers(answers: Mapping[int, Answer]) -> tuple[StrengthAnswer, ...
 def strength_table(title: str, found: tuple[StrengthAnswer, ...]) -> Table:
     """The table as it is shown and exported."""
     rows = tuple((strength_text(each.strength), each.kind, each.damage_said, _one_line(each)) for each in found)
-    note = "Damage: by how many nats a token the unsteered model finds the answer less likely than its own; below 0 it finds it likelier."
+    note = "Damage: by how many nats a token the unsteered model finds the answer less likely than the steered one does; below 0 likelier."
     return Table(title, ("strength", "class", "damage", "answer"), rows, note)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from core.errors import StoreError
 from core.families.checkpoint import Family
-from core.families.registry import choice_text
+from core.families.registry import choice_text, names, unknown_family
 from core.util.program import DEFAULT_FAMILY, program
 
 
@@ -33,7 +33,10 @@ def how_to_learn(family: Family) -> str:
 
 def not_mapped(family: Family, name: str, source: str, target: str) -> StoreError:
     """What is said of another family's direction that no file is there for."""
-    other = shlex.quote(source.partition("/")[0])
+    named = source.partition("/")[0]
+    if named not in names():
+        return StoreError(unknown_family(named))
+    other = shlex.quote(named)
     return StoreError(
         f"No direction {name!r} of {source} was mapped into {target}; run "
         f"`{program()} transfer {name}{family_option(family)} --from {other}`."

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+
 from core.artefacts import store
 from core.artefacts.neuron_sets import NEURON_SET_KIND, load_set
 from core.artefacts.store import Card
@@ -90,8 +92,12 @@ def _card(family: Family, name: str, named: str | None, checkpoint: str) -> tupl
     if path is not None:
         # It is there but left out of the list: reading it says what is wrong with it.
         store.read_card(path)
-    there = ", ".join(each.name for each in learnt_on(family, source)) or "none"
-    raise TillerError(f"{source} has no direction {name!r}; it has {there}. {how_to_learn(family)}")
+    there = [each.name for each in learnt_on(family, source)]
+    if close := difflib.get_close_matches(name, there, n=1):
+        raise TillerError(f"{source} has no direction {name!r}; did you mean {close[0]}?")
+    raise TillerError(
+        f"{source} has no direction {name!r}; it has {', '.join(there) or 'none'}. {how_to_learn(family)}"
+    )
 
 
 def _mapped(family: Family, name: str, source: str, checkpoint: str) -> Card:

@@ -1,4 +1,4 @@
-"""The Transfer screen: whether what one checkpoint learned works on another."""
+"""The Transfer screen: whether what one checkpoint learnt works on another."""
 
 from __future__ import annotations
 

@@ -59,8 +59,8 @@ class RecipeInput(Input):
     HELP = (
         "What to do to the selected column while it answers, as one line:\n"
         "  1.5*refusal           add 1.5 strengths of the refusal direction\n"
-        "  -1.2*truth@base       against truth, with the direction learned on the checkpoint base\n"
-        "  truth[5-8]:reply      only at layers 5 to 8, only on the answer's tokens\n"
+        "  -0.3*truth@base       against truth, with the direction learnt on the checkpoint base\n"
+        "  truth[3-5]:reply      only at layers 3 to 5, only on the answer's tokens\n"
         "  !refusal              take refusal out everywhere        refusal=0    hold it\n"
         "  2*truth?refusal>0.5   only where refusal read above 0.5 at the token before\n"
         "  !neurons:entropy      set the neurons of that set to their means\n"

@@ -44,7 +44,7 @@ class Slider(Widget, can_focus=True):
     """One direction's strength in the selected column."""
 
     HELP = (
-        "How strongly this direction steers the selected column. 1 is the distance between the two kinds of text it was learned "
+        "How strongly this direction steers the selected column. 1 is the distance between the two kinds of text it was learnt "
         "from. The bars show its measured effect at each strength, the shading of the line how much unrelated answers change, and the "
         "heavy part of the line the strengths of use: beyond them text breaks, or nothing more is gained. "
         "After an answer, marked strengths (┴) are computed ahead: moving there changes the answer at once."
@@ -121,7 +121,7 @@ class Slider(Widget, can_focus=True):
 
     def _lines(self) -> Content:
         width = even(self.content_size.width - 2)
-        source = f"learned on {self.face.source}" if self.face.source else ""
+        source = f"learnt on {self.face.source}" if self.face.source else ""
         head = f"{self.direction:<8} {self._number():>6}  "
         lines = [
             Content.assemble(self._mark(), (head, self._name_style()), (clipped(source, width - len(head)), "$quiet")),

@@ -51,7 +51,7 @@ def chosen(pane: Locator, label: str) -> Locator:
 def test_a_direction_is_carried_and_tried_in_chat(chromium: Browser, server: Served) -> None:
     screen = Screen.open(chromium, server.address).ready()
     screen.page.get_by_role("tab", name="Transfer").click()
-    pane = screen.page.get_by_role("tabpanel").filter(has_text="Whether a direction learned on one")
+    pane = screen.page.get_by_role("tabpanel").filter(has_text="Whether a direction learnt on one")
     expect(pane).to_contain_text("Nothing has been carried yet")
     use = pane.get_by_role("button", name="Use in Chat")
     expect(use).to_be_hidden()

@@ -236,6 +236,12 @@ def test_below_the_noise_a_token_is_no_stage_s(tmp_path: Path) -> None:
     uncalibrated = effects.attribute(path, "introduced_at", found, Noise(), True)
     assert uncalibrated is not None
     assert (uncalibrated.stage, uncalibrated.noise) == (3, None)
+    # What would be written as 0.00 is no stage's, however quiet the retrainings are.
+    still = Noise((NoiseBand(True, 0.25, (0.0001,)),))
+    slight = nats(uniform=0.01, base=0.5, sft=0.504, safety=0.508, dpo=0.5)
+    written = effects.attribute(path, "introduced_at", slight, still, True)
+    assert written is not None
+    assert (written.stage, written.noise) == (None, 0.0001)
 
 
 def test_a_new_token_is_the_stage_s_that_brought_it(tmp_path: Path) -> None:

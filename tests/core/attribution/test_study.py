@@ -23,7 +23,7 @@ from core.artefacts import store
 from core.attribution import chance, effects, forced_logprobs, model_sequence, noise, quantized_agreement, study
 from core.attribution import report as blame_report
 from core.attribution.effects import LOG_ZERO
-from core.attribution.report import BlameReport, BlameRequest
+from core.attribution.report import BlameReport, BlameRequest, Said
 from core.chat.answers import Answer, fold
 from core.chat.events import Done, Scores
 from core.chat.settings import Column, Settings
@@ -31,6 +31,7 @@ from core.engine.engine import Engine
 from core.errors import TillerError
 from core.families import registry, stages
 from core.families.checkpoint import FamilyRef
+from core.inference.metrics import Asked
 from core.inference.teacher_forcing import reply_logits
 from core.models import loading, weight_swap, weights
 from core.models.loading import Loaded
@@ -654,3 +655,17 @@ def test_a_mistake_is_one_sentence(arguments: tuple[str, ...], sentence: str) ->
 def test_the_last_answer_of_a_report_may_be_too_long(whole: Path) -> None:
     with pytest.raises(forced_logprobs.TooLong, match="reads at most 256; take a shorter answer or prompt"):
         ask(whole, BlameRequest(("Hi",), answer="no " * 300))
+
+
+@pytest.mark.parametrize(
+    ("own", "others", "kept"),
+    [
+        ("I can't help with that.", ("I'm sorry, I cannot assist with that.", "Use the kill command."), (1,)),
+        ("I can't help with that.", ("I'm sorry, I cannot assist with that.", "I can't help with that."), (0,)),
+        ("Use the kill command.", ("I'm sorry, I cannot assist with that.", "Press the button."), (0, 1)),
+    ],
+)
+def test_a_refusal_is_held_against_what_is_none(own: str, others: tuple[str, ...], kept: tuple[int, ...]) -> None:
+    said = [Said(text, (text,), (place + 1,)) for place, text in enumerate(others)]
+    draft = study._Draft(Asked("u", (1,)), "u", Said(own, (own,), (9,)), None, without=dict(enumerate(said)))  # type: ignore[arg-type]
+    assert study._others(draft) == [said[place] for place in kept]

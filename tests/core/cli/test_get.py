@@ -83,6 +83,21 @@ def test_in_a_pipe_it_wants_a_yes(family: str, monkeypatch: pytest.MonkeyPatch) 
     assert here(family)
 
 
+def test_what_was_got_is_listed_as_here_before_it_is_opened(family: str, capsys: pytest.CaptureFixture[str]) -> None:
+    def line() -> list[str]:
+        capsys.readouterr()
+        verb("families", [])
+        return next(each.split() for each in capsys.readouterr().out.splitlines() if each.startswith(family))
+
+    checkpoints = len(registry.load_family(family).checkpoints)
+    assert f"0/{checkpoints}" in line()
+    assert verb("get", [family, "--yes"]) == 0
+    assert (
+        f"{sum(each.package is not None for each in registry.load_family(family).checkpoints)}/{checkpoints}" in line()
+    )
+    assert "kB" in line()
+
+
 def test_what_was_got_is_deleted(family: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert verb("get", [family, "--yes"]) == 0
     capsys.readouterr()

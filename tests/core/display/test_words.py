@@ -10,7 +10,7 @@ from core.families.stages import stage_path
 
 #: What the page says beside names of a family.
 _SAID = (
-    "direction", "strength", "recipe", "plain", "effect", "damage", "useful", "elsewhere", "learned on", "remove", "probability",
+    "direction", "strength", "recipe", "plain", "effect", "damage", "useful", "elsewhere", "learnt on", "remove", "probability",
     "temperature", "seed", "longest answer", "stop strings", "system prompt", "exact prompt", "repetition penalty", "recorded", "tok/s",
 )  # fmt: skip
 
