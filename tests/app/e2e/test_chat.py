@@ -288,7 +288,7 @@ def test_a_typing_mistake_says_where_and_what(screen: Screen) -> None:
     assert screen.state("Tiller.state.view.columns[1].recipe") == "-1*truth", "the recipe that works stays"
     with screen.told():
         screen.recipe.fill("1.5*refusel")
-    expect(screen.page.locator(".t-explained")).to_contain_text("no direction 'refusel'; it has")
+    expect(screen.page.locator(".t-explained")).to_contain_text("no direction 'refusel'; did you mean refusal?")
     assert screen.box.input_value() == "a message not yet sent"
 
 

@@ -64,7 +64,7 @@ def test_of_nothing_nothing_is_said_but_which_strengths_are_of_use() -> None:
         (
             "1*refusal@dpo",
             "sft",
-            "not measured on sft, but on dpo where it was learnt",
+            "not measured on sft for this slider, but on dpo, where it was learnt",
         ),
         ("1*refusal + !refusal", "dpo", "not measured together with its removal"),
     ],

@@ -598,6 +598,8 @@ def test_another_familys_direction_is_mapped_and_steers(family: Family, wider: F
     missing = r"No direction 'truth' of wide/chat was mapped into chat; run `python launch\.py transfer truth --family \S+ --from wide`"
     with pytest.raises(TillerError, match=missing):
         engine.explain(parse("truth@wide/chat"), "chat")
+    with pytest.raises(TillerError, match=r"There is no family 'skif' \(did you mean skiff\?\)"):
+        engine.explain(parse("truth@skif/chat"), "chat")
 
     def fetch(name: str, source: str) -> Direction:
         path = store.find_artefact(family.places, source, "direction", name)
