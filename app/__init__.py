@@ -20,11 +20,11 @@ def serve(options: Options) -> int:
 
 def serve_api(options: Options) -> int:
     """Serve the API alone until Ctrl-C; returns the exit status. Raises TillerError for a family or a recipe that cannot be used."""
-    from app.server import INTERRUPTED, place
+    from app.server import INTERRUPTED, hold
 
-    host, port = place(options.host or "127.0.0.1", options.port)
-    from app.v1.server import serve_api
+    with hold(options.host, options.port) as listening:
+        from app.v1.server import serve_api
 
-    serve_api(options, host or "", port or 0)
+        serve_api(options, listening)
     print("Stopped.", flush=True)
     return INTERRUPTED

@@ -8,6 +8,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -97,8 +98,8 @@ def launch(
 
     page, names = build(engine, options, others), Names(options)
     # Without _frontend, Gradio ends the program where a slow machine does not answer itself within three seconds.
-    page.queue(max_size=64).launch(
-        server_name=host, server_port=port, share=options.share, ssr_mode=False, prevent_thread_lock=True, quiet=True,
+    served = partial(
+        page.queue(max_size=64).launch, share=options.share, ssr_mode=False, prevent_thread_lock=True, quiet=True,
         footer_links=[], favicon_path=_ICON, show_error=True, state_session_capacity=SESSIONS, max_file_size=MAX_UPLOAD, _frontend=False,
         mcp_server=options.mcp,
         app_kwargs={"middleware": [
@@ -107,6 +108,14 @@ def launch(
         ]},
         **look(),
     )  # fmt: skip
+    try:
+        served(server_name=host, server_port=port)
+    except OSError:
+        # Another program has taken the port since it was found free, which takes a start of Tiller beside this one.
+        again = place(host, port)
+        if again == (host, port):
+            raise
+        served(server_name=again[0], server_port=again[1])
     keep_small(page)
     log_strangers_errors_briefly()
     if page.share_url:
@@ -159,34 +168,42 @@ def launch(
 
 
 def place(host: str | None, port: int | None) -> tuple[str | None, int | None]:
-    """Where to serve: an address and a free port. ``None`` leaves it to Gradio's own variables, as on a Space.
+    """Where to serve: an address and a free port. ``None`` leaves it to Gradio's own variables, as on a Space. Raises as :func:`hold`."""
+    if host is None and (os.environ.get("GRADIO_SERVER_NAME") or os.environ.get("SPACE_ID")):
+        return None, port
+    with hold(host, port) as found:
+        name, free = found.getsockname()[:2]
+    return host or name, free
+
+
+def hold(host: str | None, port: int | None) -> socket.socket:
+    """A listening socket, at the first free port from the one wanted on.
 
     Raises:
         TillerError: when no port is free, or the address is not one of this machine.
     """
-    if host is None and (os.environ.get("GRADIO_SERVER_NAME") or os.environ.get("SPACE_ID")):
-        return None, port
     address = host or "127.0.0.1"
     wanted = port or int(os.environ.get("GRADIO_SERVER_PORT", FIRST_PORT))
     for candidate in range(wanted, min(wanted + _TRIES, 65_536)):
-        if _free(address, candidate):
+        if found := _listening(address, candidate):
             if candidate != wanted:
                 print(f"Port {wanted} is in use; this is port {candidate}.", flush=True)
-            return address, candidate
+            return found
     raise TillerError(f"The ports {wanted} to {wanted + _TRIES - 1} are all in use; choose another with --port.")
 
 
-def _free(address: str, port: int) -> bool:
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family) as probe:
-        # A port that was left a moment ago is free, which only this option says; Gradio's server sets it too.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((address, port))
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                return False
-            if error.errno == errno.EACCES:
-                raise TillerError(f"Port {port} may not be used by you; choose one above 1023 with --port.") from error
-            raise TillerError(f"This machine has no address {address!r}; leave --host out or give 0.0.0.0.") from error
-    return True
+def _listening(address: str, port: int) -> socket.socket | None:
+    held = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+    # A port that was left a moment ago is free, which only this option says; Gradio's server sets it too.
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        held.bind((address, port))
+        held.listen()
+    except OSError as error:
+        held.close()
+        if error.errno == errno.EADDRINUSE:
+            return None
+        if error.errno == errno.EACCES:
+            raise TillerError(f"Port {port} may not be used by you; choose one above 1023 with --port.") from error
+        raise TillerError(f"This machine has no address {address!r}; leave --host out or give 0.0.0.0.") from error
+    return held

@@ -8,7 +8,6 @@ system's Chromium. That of SmolLM2 is ``--family smollm2-135m --example 3 --answ
 from __future__ import annotations
 
 import argparse
-import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from playwright.sync_api import Page, sync_playwright
 
 from app.server import launch
 from benchmarks.page import chromium
+from benchmarks.ports import free_port
 from core.cli.options import Options
 from core.engine.engine import Engine
 from core.errors import TillerError
@@ -46,7 +46,7 @@ def main() -> int:
     parser.add_argument("--dark", action="store_true")
     options = parser.parse_args()
     engine = Engine(options.family)
-    served = launch(engine, Options(family=options.family, recipe=options.recipe), "127.0.0.1", _free_port())
+    served = launch(engine, Options(family=options.family, recipe=options.recipe), "127.0.0.1", free_port())
     engine.start()
     try:
         status = engine.wait_ready(120)
@@ -61,12 +61,6 @@ def main() -> int:
         engine.close()
     print(f"{options.out}: {options.out.stat().st_size:,} bytes")
     return 0
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _take(address: str, examples: Sequence[str], options: argparse.Namespace) -> None:

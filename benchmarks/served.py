@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import socket
 import string
 import subprocess
 import sys
@@ -19,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+
+from benchmarks.ports import free_port
 
 ROOT = Path(__file__).parents[1]
 #: Seconds that a start, or an answer, may take before the measurement is given up.
@@ -139,9 +140,7 @@ class Server:
 @contextmanager
 def serving(*options: str) -> Iterator[Server]:
     """A server on a free port of this machine, with a data folder of its own, until the block ends."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     with tempfile.TemporaryDirectory(prefix="tiller-served-") as text:
         folder = Path(text)
         places = {f"TILLER_{name.upper()}": str(folder / name) for name in ("data", "state", "cache")}

@@ -11,7 +11,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from benchmarks.ports import free_port
 from benchmarks.ratios import Timed
 from core.artefacts import store
 from core.errors import TillerError
@@ -133,9 +133,7 @@ def _page(model: list[str]) -> float:
 @contextmanager
 def serving(model: list[str]) -> Iterator[str]:
     """The address of a browser app in a process of its own, once its page has come whole."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     address, start = f"http://127.0.0.1:{port}/", time.perf_counter()
     with _started([*model, "--port", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
         while not _served(address):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -23,17 +24,21 @@ def api_app(engine: Engine, options: Options, access: Access) -> Starlette:
     return Starlette(routes=api.routes(), middleware=[Middleware(Gate, names=Names(options), access=access)])
 
 
-def serve_api(options: Options, host: str, port: int) -> None:
-    """Answer until Ctrl-C. Raises TillerError for a family or a recipe that cannot be used."""
+def serve_api(options: Options, listening: socket.socket) -> None:
+    """Answer at a socket until Ctrl-C. Raises TillerError for a family or a recipe that cannot be used."""
     engine = Engine(options.family, **options.engine)
     engine.settings(options.checkpoint, options.recipe)
     access = Access(options)
     try:
         engine.start()
-        print(f"{engine.family.title} answers at http://{host}:{port}/v1  (Ctrl-C ends it)", flush=True)
-        uvicorn.run(
-            api_app(engine, options, access), host=host, port=port, log_level="warning", timeout_graceful_shutdown=2
+        host, port = listening.getsockname()[:2]
+        print(
+            f"{engine.family.title} answers at http://{f'[{host}]' if ':' in host else host}:{port}/v1  (Ctrl-C ends it)",
+            flush=True,
         )
+        uvicorn.Server(
+            uvicorn.Config(api_app(engine, options, access), log_level="warning", timeout_graceful_shutdown=2)
+        ).run(sockets=[listening])
     except KeyboardInterrupt:
         # uvicorn has ended what was going on, and passes the signal on.
         pass

@@ -13,6 +13,7 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import gradio as gr
 import pytest
@@ -22,8 +23,9 @@ from app.chat import documents
 from app.chat.conversation import Chat, Telling, Told, beats
 from app.chat.learning import Learning
 from app.chat.steering import Steering
-from app.server import place
+from app.server import hold, place
 from app.visits import MAX_VISITS, Visits
+from benchmarks.ports import free_port
 from core.artefacts import store
 from core.chat.events import Failed, Started
 from core.chat.session import Session
@@ -450,6 +452,21 @@ def test_a_port_in_use_gives_way_to_the_next(capsys: pytest.CaptureFixture[str])
     assert found is not None
     assert found > port
     assert capsys.readouterr().out == f"Port {port} is in use; this is port {found}.\n"
+
+
+def test_a_port_that_is_taken_between_finding_and_serving_gives_way_too(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with hold(None, free_port()) as taken:
+        port = taken.getsockname()[1]
+        with monkeypatch.context() as late:
+            late.setattr("tests.support.browser_server.place", lambda *_: ("127.0.0.1", port))
+            with served(Engine(str(folder), threads=1)) as page:
+                found = urlsplit(page.address).port
+                assert ask(page.address)[0] == 200
+    assert found is not None
+    assert found > port
+    assert f"Port {port} is in use; this is port {found}." in capsys.readouterr().out
 
 
 def test_a_space_chooses_its_own_address(monkeypatch: pytest.MonkeyPatch) -> None:

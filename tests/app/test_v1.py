@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from typing import Any
 import openai
 import pytest
 
+from benchmarks.ports import free_port
 from core.chat.beginnings import WrittenText
 from core.chat.events import Token
 from core.chat.presets import keep_preset
@@ -427,7 +427,7 @@ def test_serve_answers_without_a_page_and_ctrl_c_ends_it() -> None:
     command = [sys.executable, str(ROOT / "launch.py"), "serve", "--port", "0", "--threads", "1"]
     refused = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert refused.returncode == 2
-    command[command.index("--port") + 1] = str(_free_port())
+    command[command.index("--port") + 1] = str(free_port())
     running = subprocess.Popen(command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert running.stdout is not None
     said = running.stdout.readline()
@@ -447,11 +447,6 @@ def test_serve_answers_without_a_page_and_ctrl_c_ends_it() -> None:
     running.send_signal(signal.SIGINT)
     out, errors = running.communicate(timeout=PATIENCE)
     assert (out.strip(), errors, running.returncode) == ("Stopped.", "", 130)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
 
 
 def test_routes_need_no_gradio() -> None:

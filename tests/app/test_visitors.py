@@ -12,6 +12,7 @@ from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import gradio as gr
 import pytest
@@ -82,7 +83,7 @@ def learn(page: HttpPage, name: str) -> dict[str, Any]:
 def goes_on(page: HttpPage) -> list[dict[str, Any]]:
     """What the page's head lists of what goes on behind the chats."""
     page.call("select", [], {})
-    status, said, headers = ask(f"{page.address}status?page={page.session}", headers=page.headers)
+    status, said, headers = ask(f"{page.address}status?page={quote(page.session)}", headers=page.headers)
     assert (status, headers["cache-control"]) == (200, "no-store")
     assert json.loads(said).keys() == json.loads(page.call("status")["data"][0]).keys()
     return [each for each in json.loads(said)["jobs"] if not each["chat"]]

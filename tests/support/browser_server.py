@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from app.server import family_pages, launch, place
+from benchmarks.ports import free_port
 from core.chat.answers import Answer, chat_document, fold, settled
 from core.chat.settings import Settings
 from core.cli.options import Options
@@ -101,10 +101,8 @@ class Served:
 @contextmanager
 def served(engine: Engine, **options: Any) -> Iterator[Served]:
     """The browser app of an engine, which may not be started yet; ``options`` are those of the command line."""
-    # The system's choice: processes of the suite, and of another run beside it, that looked for one in order would find the same.
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        wanted = free.getsockname()[1]
-    host, port = place(None, wanted)
+    # By chance: processes of the suite, and of another run beside it, that looked for one in order would find the same.
+    host, port = place(None, free_port())
     given = Options(family=str(engine.family.folder), threads=1, **options)
     pages = family_pages(engine, given)
     page = launch(engine, given, host, port, pages)
