@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from pathlib import Path
 
@@ -15,6 +16,8 @@ def run_verb(command: Command) -> int:
         TillerError: one sentence that names the fix.
         KeyboardInterrupt: Ctrl-C.
     """
+    # Before a library does it in its own way: what is logged for a person to read is a sentence, without a module's name before it.
+    logging.basicConfig(format="%(message)s")
     options = command.options
     if options.offline or options.trusted:
         from core.models import hub

@@ -116,8 +116,13 @@ def _pushed(family: Family, plain: _Reply, other: _Reply) -> Conclusion | None:
     if plain.text == other.text:
         hint = "Put the wish in other words."
         if other.column.recipe:
-            more = any(term.kind == "add" and abs(term.value) < SPAN for term in other.column.recipe.terms)
-            hint = "Try a larger strength, or another question." if more else "Try another question."
+            added = [term for term in other.column.recipe.terms if term.kind == "add"]
+            if plain.kind == "refuses" and any(term.direction == "refusal" and term.value > 0 for term in added):
+                hint = "It refuses this already; ask something that it answers by itself."
+            elif any(abs(term.value) < SPAN for term in added):
+                hint = "Try a larger strength, or another question."
+            else:
+                hint = "Try another question."
         return Conclusion(f"{done}, it says the same here.", hint)
     if plain.kind != other.kind:
         return Conclusion(f"{done}, it {_DOES[other.kind]} where it {_DOES[plain.kind]} by itself.", learnt)
