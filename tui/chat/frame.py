@@ -21,6 +21,7 @@ from tui.widgets.prompt import Prompt
 from tui.widgets.recipe_line import RecipeLine
 from tui.widgets.token_panel import TokenPanel
 from tui.widgets.transcript import Transcript
+from tui.widgets.words import Words
 
 if TYPE_CHECKING:
     from textual.events import Key, Paste
@@ -71,7 +72,7 @@ class ChatFrame(Screen[None]):
         self.header, self.chips, self.transcript, self.legend = Header(), Chips(), Transcript(), Legend()
         self.recipe_line, self.learn_line, self.slider_rows = RecipeLine(), LearnLine(), Vertical(id="sliders")
         self.token_panel, self.prompt, self.gauge = TokenPanel(), Prompt(), Gauge()
-        self.banner, self.point, self.notice = Static(id="banner"), Static(id="point"), Notice()
+        self.banner, self.point, self.notice = Words(id="banner"), Words(id="point"), Notice()
 
     def compose(self) -> ComposeResult:
         """From top to bottom; the panel stands beside the transcript where there is room."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from textual.content import Content
-from textual.widgets import Static
+
+from tui.widgets.words import Words
 
 _BARS = "▁▂▃▄▅▆▇█"
 #: From these parts of the context on it is coloured.
@@ -14,7 +15,7 @@ _MUCH, _FULL = 0.7, 0.9
 _WIDE = 100
 
 
-class Gauge(Static):
+class Gauge(Words):
     """One line; not there before anything is known. What is too long for the context loses its beginning, and that is said."""
 
     SCOPED_CSS: ClassVar[bool] = False  # The last rule looks at the screen's width class, which is above the widget.

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from textual.content import Content
-from textual.widgets import Static
 
 from core.errors import TillerError
+from tui.widgets.words import Words
 
 
-class Notice(Static):
+class Notice(Words):
     """Hidden while there is nothing to say."""
 
     DEFAULT_CSS = """

@@ -12,10 +12,11 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.suggester import Suggester
-from textual.widgets import Input, Static
+from textual.widgets import Input
 
 from core.recipes.completion import complete
 from tui.messages import RecipeTyped
+from tui.widgets.words import Words
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -118,7 +119,7 @@ class RecipeLine(Vertical):
         super().__init__()
         self.names, self.fault = _Names(), _Fault()
         self._put: str | None = None
-        self.head = Static(id="recipe-head")
+        self.head = Words(id="recipe-head")
         self.input = RecipeInput(
             placeholder=_NOTHING,
             suggester=self.names,
@@ -126,7 +127,7 @@ class RecipeLine(Vertical):
             compact=True,
             select_on_focus=False,
         )
-        self.verdict = Static(id="recipe-verdict")
+        self.verdict = Words(id="recipe-verdict")
 
     def compose(self) -> ComposeResult:
         """Label, line, verdict."""

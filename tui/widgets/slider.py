@@ -79,8 +79,10 @@ class Slider(Widget, can_focus=True):
     def show(self, face: SliderFace) -> None:
         """Draw this from now on."""
         if face != self.face:
+            width = self.content_size.width
+            before = len(self._words(width))
             self.face = face
-            self.refresh(layout=True)
+            self.refresh(layout=not width or len(self._words(width)) != before)
 
     # --------------------------------------------------------------------------------------------------------- drawing
 

@@ -7,12 +7,12 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
-from textual.widgets import Static
 
 from core.chat.events import Token
 from core.display.lenses import describe
 from tui.text import clipped, one_line
 from tui.widgets.alternatives import Alternatives
+from tui.widgets.words import Words
 
 _EMPTY = "Ctrl+G, then ← → : each token of an answer explains itself here."
 
@@ -38,8 +38,8 @@ class TokenPanel(Vertical):
 
     def __init__(self) -> None:
         super().__init__()
-        self.head = Static(id="token-head")
-        self.readings = Static(id="token-readings")
+        self.head = Words(id="token-head")
+        self.readings = Words(id="token-readings")
         self.alternatives = Alternatives()
         self.token: Token | None = None
         self._title = self._known = ""

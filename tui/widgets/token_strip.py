@@ -119,12 +119,15 @@ class AnswerStrip(Widget, can_focus=True):
         """Draw this from now on. The cursor stays where it is as long as its token is there."""
         if face == self.face:
             return
+        # Nearly every token stands on a row that is there: the whole screen is laid out again only for another row.
+        width = self.content_size.width
+        before = self.get_content_height(None, None, width)
         self.face = face
         self.can_focus = face.answer is not None and bool(face.answer.tokens)
         if face.answer is None or (self.cursor is not None and self.cursor >= len(face.answer.tokens)):
             self.cursor = None
         self.set_class(face.selected, "-selected")
-        self.refresh(layout=True)
+        self.refresh(layout=not width or self.get_content_height(None, None, width) != before)
 
     def rows(self, width: int) -> list[list[Cell]]:
         """The text as rows of cells for a width, kept until either changes."""

@@ -8,12 +8,12 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.containers import Container, Vertical, VerticalScroll
 from textual.content import Content
-from textual.widgets import Static
 
 from core.chat.settings import Turn
 from tui.text import shown
 from tui.widgets.face import Face
 from tui.widgets.token_strip import AnswerStrip
+from tui.widgets.words import Words
 
 
 class TurnView(Vertical):
@@ -33,7 +33,7 @@ class TurnView(Vertical):
 
     def __init__(self, columns: int) -> None:
         super().__init__()
-        self.said = Static(classes="said")
+        self.said = Words(classes="said")
         self.strips = [AnswerStrip(column) for column in range(columns)]
         self.answers = Container(*self.strips, classes="answers")
 
@@ -70,7 +70,7 @@ class Transcript(VerticalScroll, can_focus=False):
     def __init__(self) -> None:
         super().__init__()
         self.views: list[TurnView] = []
-        self.empty = Static(id="empty")
+        self.empty = Words(id="empty")
         self.following = True
 
     def compose(self) -> ComposeResult:
