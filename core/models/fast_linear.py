@@ -54,9 +54,12 @@ _ROUNDING = 2.0**-24
 
 @dataclass(frozen=True)
 class _Packed:
-    """A packed copy, and what it is a copy of: ``weight`` when it had been written to ``version`` times and lay at ``address``."""
+    """A packed copy, for ``rows`` rows at most, and what it is a copy of: ``weight`` when it had been written to ``version`` times and
+    lay at ``address``.
+    """
 
     matrix: Tensor
+    rows: int
     weight: Tensor
     version: int
     address: int
@@ -77,23 +80,26 @@ class QuickLinear(nn.Linear):
 
     def forward(self, input: Tensor) -> Tensor:
         """``input`` [..., in_features] -> [..., out_features]."""
-        weight, packed = self.weight, self._packed
-        narrow = weight.dtype is torch.bfloat16
+        packed = self._packed
         if (
             packed is not None
+            # From where a module keeps it: its attributes take longer than the small products that are wanted here.
+            and self._parameters.get("weight") is packed.weight
             and input.dim() > 1
-            and 0 < input.numel() <= (MOST_NARROW_ROWS if narrow else MOST_ROWS) * self.in_features
-            and input.dtype is weight.dtype
+            and 0 < input.numel() <= packed.rows * self.in_features
+            and input.dtype is packed.weight.dtype
             and input.is_cpu
-            and weight is packed.weight
-            and weight._version == packed.version
-            and weight.data_ptr() == packed.address
-            and not (torch.is_grad_enabled() and (input.requires_grad or weight.requires_grad))
+            and packed.weight._version == packed.version
+            and packed.weight.data_ptr() == packed.address
+            and not (torch.is_grad_enabled() and (input.requires_grad or packed.weight.requires_grad))
         ):
-            bias = self.bias.float() if narrow and self.bias is not None else self.bias
-            # What has this dtype already is given back as it is.
-            product = torch.fbgemm_linear_fp16_weight_fp32_activation(input.float(), packed.matrix, bias)
-            return product.to(input.dtype)
+            bias = self._parameters.get("bias")
+            if input.dtype is torch.float32:
+                return torch.fbgemm_linear_fp16_weight_fp32_activation(input, packed.matrix, bias)
+            wide = None if bias is None else bias.float()
+            return torch.fbgemm_linear_fp16_weight_fp32_activation(input.float(), packed.matrix, wide).to(input.dtype)
+        weight = self.weight
+        narrow = weight.dtype is torch.bfloat16
         if narrow and input.dtype is torch.bfloat16 and weight.is_cpu and input.numel() > _NARROW * self.in_features:
             return _widened(input, weight, self.bias)
         return functional.linear(input, weight, self.bias)
@@ -104,7 +110,8 @@ class QuickLinear(nn.Linear):
         if matrix is None:
             self._packed = None
         else:
-            self._packed = _Packed(matrix, self.weight, self.weight._version, self.weight.data_ptr())
+            rows = MOST_NARROW_ROWS if self.weight.dtype is torch.bfloat16 else MOST_ROWS
+            self._packed = _Packed(matrix, rows, self.weight, self.weight._version, self.weight.data_ptr())
         return matrix is not None
 
     def _apply(self, fn: Any, recurse: bool = True) -> QuickLinear:
