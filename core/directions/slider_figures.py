@@ -61,10 +61,11 @@ def beyond_use(cards: Mapping[str, Card], column: Column) -> list[str]:
     found = []
     for term in column.recipe.terms:
         card = cards.get(term.direction) if term.kind == "add" and term.source in (None, column.checkpoint) else None
-        dose = stored_dose_response(card.details) if card and not _elsewhere(card, term, column) else None
+        dose = stored_dose_response(card.details) if card else None
         if dose is None or dose.useful is None or dose.useful[0] - _NEAR <= term.value <= dose.useful[1] + _NEAR:
             continue
-        found.append(f"{term.direction} was measured to be {dose.range_said()}; {figure(term.value)} is beyond that.")
+        apart = f", though not {there}" if card and (there := _elsewhere(card, term, column)) else ""
+        found.append(f"{term.direction} was measured to be {dose.range_said()}{apart}; {figure(term.value)} is beyond that.")
     return found
 
 
