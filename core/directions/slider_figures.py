@@ -65,7 +65,9 @@ def beyond_use(cards: Mapping[str, Card], column: Column) -> list[str]:
         if dose is None or dose.useful is None or dose.useful[0] - _NEAR <= term.value <= dose.useful[1] + _NEAR:
             continue
         apart = f", though not {there}" if card and (there := _elsewhere(card, term, column)) else ""
-        found.append(f"{term.direction} was measured to be {dose.range_said()}{apart}; {figure(term.value)} is beyond that.")
+        found.append(
+            f"{term.direction} was measured to be {dose.range_said()}{apart}; {figure(term.value)} is beyond that."
+        )
     return found
 
 

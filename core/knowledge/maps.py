@@ -198,9 +198,10 @@ class Comparison:
         said = figure_text(self.r) if math.isnan(self.low) else interval_text(self.r, self.low, self.high)
         found = [f"Pearson correlation of the two maps: {said}, {self.n} pair{'s' * (self.n != 1)}."]
         if self.halves is not None:
-            top = f"; ceiling {figure_text(self.ceiling)}" if self.ceiling is not None else "; no ceiling"
+            top = f"; the two can agree at {figure_text(self.ceiling)} at most" if self.ceiling is not None else ""
             found.append(
-                f"Each map would agree with one of other pairs at {figure_text(self.halves[0])} and {figure_text(self.halves[1])}{top}."
+                "On other pairs, each map would agree with itself at "
+                f"{figure_text(self.halves[0])} and {figure_text(self.halves[1])}{top}."
             )
         if self.freed is not None:
             found.append(
