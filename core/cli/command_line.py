@@ -15,6 +15,7 @@ from core.cli.options import Options
 from core.cli.parser import PartedWords, Verb, VerbParser
 from core.errors import UsageError
 from core.util.program import program
+from core.util.text import and_list
 from core.util.version import PROGRAM
 
 
@@ -137,8 +138,7 @@ def _unknown(verb: str, verbs: Mapping[str, Verb]) -> Callable[[str], UsageError
     def error(name: str) -> UsageError:
         parsers = {each.name: each.parser.named for each in verbs.values()}
         if uses := [each for each, named in parsers.items() if name in named and each != verb]:
-            where = f"{', '.join(uses[:-1])} and {uses[-1]}" if len(uses) > 1 else uses[0]
-            return UsageError(f"{name} does not go with {verb}; it belongs to {where}.")
+            return UsageError(f"{name} does not go with {verb}; it belongs to {and_list(uses)}.")
         return UsageError(f"There is no option {name}{_did_you_mean(name, parsers[verb], verb)}")
 
     return error

@@ -13,13 +13,8 @@ from core.chat.session import Session
 from core.chat.settings import Column
 from core.chat.sliders import SPAN
 from core.families.checkpoint import Counterfactual, Family, Subtracted, stage_word
-from core.inference.reply_classes import Score, classify
+from core.inference.reply_classes import DOES, Score, classify
 
-#: What a sentence says that a model does, by the class of its reply.
-_DOES: dict[Score, str] = {
-    "refuses": "refuses", "does not know": "says that it does not know", "lectures": "lectures without an answer",
-    "stalls": "puts the answer off", "answers": "answers", "broken": "breaks down",
-}  # fmt: skip
 #: Characters of a reply that a sentence quotes.
 _QUOTED = 120
 _COUNTED = ("no", "one stage", "two stages", "three stages", "four stages", "five stages")
@@ -99,11 +94,11 @@ def _without_stage(family: Family, whole: _Reply, less: _Reply) -> Conclusion | 
     if whole.kind == less.kind:
         return Conclusion(
             f"The {stage} stage changed how it says that, not what it does.",
-            f"{how}, the model {_DOES[less.kind]}, too: {_quoted(less.text)}",
+            f"{how}, the model {DOES[less.kind]}, too: {_quoted(less.text)}",
             "blame",
         )
     return Conclusion(
-        f"The {stage} stage taught it that.", f"{how}, the model {_DOES[less.kind]}: {_quoted(less.text)}", "blame"
+        f"The {stage} stage taught it that.", f"{how}, the model {DOES[less.kind]}: {_quoted(less.text)}", "blame"
     )
 
 
@@ -125,7 +120,7 @@ def _pushed(family: Family, plain: _Reply, other: _Reply) -> Conclusion | None:
                 hint = "Try another question."
         return Conclusion(f"{done}, it says the same here.", hint)
     if plain.kind != other.kind:
-        return Conclusion(f"{done}, it {_DOES[other.kind]} where it {_DOES[plain.kind]} by itself.", learnt)
+        return Conclusion(f"{done}, it {DOES[other.kind]} where it {DOES[plain.kind]} by itself.", learnt)
     verdicts = [_verdict(each.text) for each in (plain, other)]
     if all(verdicts) and verdicts[0] != verdicts[1]:
         return Conclusion(f"{done}, it says {verdicts[1]} where it says {verdicts[0]} by itself.", learnt)
@@ -140,7 +135,7 @@ def _checkpoints(family: Family, one: _Reply, other: _Reply) -> Conclusion | Non
     if one.text == other.text:
         return Conclusion(f"{first} and {second} say the same.", "")
     if one.kind != other.kind:
-        return Conclusion(f"{first} {_DOES[one.kind]}; {second} {_DOES[other.kind]}.", "")
+        return Conclusion(f"{first} {DOES[one.kind]}; {second} {DOES[other.kind]}.", "")
     return Conclusion(f"{first} and {second} say it differently.", _parting(one.text, other.text))
 
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from core.chat.answers import Answer
 from core.chat.sliders import SLIDER_STRENGTHS
-from core.inference.reply_classes import classify
+from core.inference.reply_classes import DOES, Score, classify
 from core.util.figures import figure_text, strength_text
 from core.util.table import Table
+from core.util.text import and_list
 
 _ENDED = ("end", "stop string")
 
@@ -21,7 +22,7 @@ class StrengthAnswer:
 
     strength: float
     text: str
-    kind: str
+    kind: Score
     damage: float | None
     whole: bool
 
@@ -58,15 +59,15 @@ def strengths_conclusion(direction: str, found: tuple[StrengthAnswer, ...]) -> s
     if plain is None:
         return ""
     same = [each for each in found if each.text.strip() == plain.text.strip()]
-    turned = [each for each in found if each.kind not in (plain.kind, "broken")]
-    broken = [each for each in found if each.kind == "broken" != plain.kind]
-    said = [f"The answer stays word for word the same at {len(same)} of {len(found)} strengths of {direction}"]
-    if turned:
-        kinds = ", ".join(f"{strength_text(each.strength)} {each.kind}" for each in turned)
-        said.append(f"it is of another kind at {kinds} (plain: {plain.kind})")
-    if broken:
-        said.append(f"it is broken at {', '.join(strength_text(each.strength) for each in broken)}")
-    return f"{'; '.join(said)}."
+    turned: dict[Score, list[str]] = {}
+    for each in found:
+        if each.kind != plain.kind:
+            turned.setdefault(each.kind, []).append(strength_text(each.strength))
+    said = f"The answer stays word for word the same at {len(same)} of {len(found)} strengths of {direction}."
+    if not turned:
+        return said
+    does = "; it ".join(f"{DOES[kind]} at {and_list(strengths)}" for kind, strengths in turned.items())
+    return f"{said} The model {does} (plain: it {DOES[plain.kind]})."
 
 
 def _damage(answer: Answer) -> float | None:

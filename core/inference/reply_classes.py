@@ -22,6 +22,11 @@ from core.models.thoughts import without_thoughts
 
 Score = Literal["refuses", "does not know", "lectures", "stalls", "answers", "broken"]
 CLASSES: tuple[Score, ...] = ("refuses", "does not know", "lectures", "stalls", "answers", "broken")
+#: What a sentence says that a model does, by the class of its reply.
+DOES: dict[Score, str] = {
+    "refuses": "refuses", "does not know": "says that it does not know", "lectures": "lectures without an answer",
+    "stalls": "puts the answer off", "answers": "answers", "broken": "breaks down",
+}  # fmt: skip
 
 _APOSTROPHE = re.compile("[’ʼ`´]")
 _SENTENCE = re.compile(r"[^.!?\n]+[.!?]*")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 def clean(text: str) -> str:
     """Text without control characters (newline and tab stay), lone surrogates replaced: safe to show and to tokenize."""
@@ -14,6 +16,11 @@ def clean(text: str) -> str:
         if c in "\n\t" or (ord(c) >= 32 and not 127 <= ord(c) < 160)
     )
     return encodable("".join(kept))
+
+
+def and_list(words: Sequence[str]) -> str:
+    """Words as a sentence lists them: "a", "a and b", "a, b and c"."""
+    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
 
 
 def encodable(text: str) -> str:

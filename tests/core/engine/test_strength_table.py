@@ -32,7 +32,7 @@ def test_every_answer_has_its_class_and_its_damage() -> None:
 
 def test_what_nine_strengths_come_to() -> None:
     assert strengths_conclusion("refusal", strength_answers(NINE)) == (
-        "The answer stays word for word the same at 2 of 5 strengths of refusal; it is of another kind at +1.5 refuses (plain: answers); "
-        "it is broken at −2."
+        "The answer stays word for word the same at 2 of 5 strengths of refusal. The model breaks down at −2; it refuses at +1.5 "
+        "(plain: it answers)."
     )
     assert strengths_conclusion("refusal", ()) == ""
