@@ -62,12 +62,15 @@ def beyond_use(cards: Mapping[str, Card], column: Column) -> list[str]:
     for term in column.recipe.terms:
         card = cards.get(term.direction) if term.kind == "add" and term.source in (None, column.checkpoint) else None
         dose = stored_dose_response(card.details) if card else None
-        if dose is None or dose.useful is None or dose.useful[0] - _NEAR <= term.value <= dose.useful[1] + _NEAR:
+        if card is None or dose is None or dose.useful is None:
             continue
-        apart = f", though not {there}" if card and (there := _elsewhere(card, term, column)) else ""
-        found.append(
-            f"{term.direction} was measured to be {dose.range_said()}{apart}; {figure(term.value)} is beyond that."
-        )
+        apart = _elsewhere(card, term, column)
+        # What is of use elsewhere is not known: only that nothing further out was tried anywhere.
+        low, high = (dose.strengths[0], dose.strengths[-1]) if apart else dose.useful
+        if low - _NEAR <= term.value <= high + _NEAR:
+            continue
+        known = f"from {figure(low)} to {figure(high)}, though not {apart}" if apart else f"to be {dose.range_said()}"
+        found.append(f"{term.direction} was measured {known}; {figure(term.value)} is beyond that.")
     return found
 
 

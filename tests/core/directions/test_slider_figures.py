@@ -88,23 +88,24 @@ def test_beyond_the_strengths_that_were_tried_and_beside_another_push() -> None:
 @pytest.mark.parametrize(
     ("recipe", "said"),
     [
-        ("8*refusal", ["; 8 is beyond that."]),
-        ("-0.5*refusal + 1.7*refusal", ["; −0.5 is beyond that.", "; 1.7 is beyond that."]),
+        ("8*refusal", ["to be useful from 0 to 0.97; 8 is beyond that."]),
+        (
+            "-0.5*refusal + 1.7*refusal",
+            ["to be useful from 0 to 0.97; −0.5 is beyond that.", "to be useful from 0 to 0.97; 1.7 is beyond that."],
+        ),
         ("1*refusal + !neurons:entropy", []),
-        # It was measured otherwise, which is the more reason to say so.
-        ("8*refusal:reply", [", though not for the reply only; 8 is beyond that."]),
-        ("8*refusal[1-2]", [", though not at layers 1-2; 8 is beyond that."]),
-        ("8*refusal + !refusal", [", though not together with its removal; 8 is beyond that."]),
-        ("0.5*refusal:reply", []),
+        # What is of use there is not known; what is further out than anything that was tried, is.
+        ("8*refusal:reply", ["from −2 to 2, though not for the reply only; 8 is beyond that."]),
+        ("8*refusal[1-2]", ["from −2 to 2, though not at layers 1-2; 8 is beyond that."]),
+        ("8*refusal + !refusal", ["from −2 to 2, though not together with its removal; 8 is beyond that."]),
+        ("1.5*refusal:reply", []),
         # Nothing is known of another's direction.
         *((each, []) for each in ("8*refusal@sft", "8*truth", "refusal=8")),
     ],
 )
 def test_a_strength_beyond_the_useful_range_is_told_of(recipe: str, said: list[str]) -> None:
     column = Column("dpo", parse(recipe))
-    assert beyond_use({"refusal": card()}, column) == [
-        f"refusal was measured to be useful from 0 to 0.97{each}" for each in said
-    ]
+    assert beyond_use({"refusal": card()}, column) == [f"refusal was measured {each}" for each in said]
     assert not beyond_use({"refusal": replace(card(), details={"layer": 4})}, column)
 
 
