@@ -14,12 +14,14 @@ from core.cli import finding_arguments, option_types, precompute, verb_arguments
 from core.cli.command_line import help_text
 from core.cli.options import ChatOptions, Options
 from core.directions.methods import METHODS
+from core.engine.engine import Engine
 from core.errors import UsageError
 from core.knowledge import maps
 from core.skiff import verbs as skiff_verbs
 from core.skiff.evaluate.command import TRANSCRIPTS
 from core.skiff.evaluate.measures import SKIFF_MEASURES
 from core.undo import fit
+from core.util.program import DEFAULT_FAMILY
 from core.util.version import VERSION
 from tests.support.command import VERBS, read
 
@@ -263,10 +265,18 @@ def test_an_installed_command_is_called_by_its_name(monkeypatch: pytest.MonkeyPa
 
 
 def test_the_examples_of_the_help_can_be_typed() -> None:
+    engine = Engine(DEFAULT_FAMILY, threads=1)
     for verb in VERBS.values():
         for arguments, _ in verb.examples:
             line = arguments.rpartition("launch.py")[2]
-            assert read(shlex.split(line)).verb is verb
+            command = read(shlex.split(line))
+            assert command.verb is verb
+            # What it names is there, in the family that ships; a model that is meant is not.
+            options = command.options
+            if options.family == DEFAULT_FAMILY and not (options.model or options.base):
+                settings = engine.settings(options.checkpoint, options.recipe)
+                for column in settings.columns:
+                    engine.explain(column.recipe, column.checkpoint)
 
 
 @pytest.mark.parametrize("name", ["", " ", "{there}", "/dev/null/figures.csv", "/proc/figures.csv"])
