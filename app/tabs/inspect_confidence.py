@@ -12,18 +12,22 @@ import gradio as gr
 from app.tabs.tab import Pane, concluded, folded, plots, told, wide
 from core.confidence import confidence
 from core.confidence import tables as confidence_tables
+from core.confidence.compare import exist
 from core.confidence.conclusion import calibration_conclusion, neuron_conclusion
 from core.confidence.confidence import Confidence
 from core.confidence.plots import neuron_plot, reliability_plot
 from core.display.svg import PANEL
 from core.engine.engine import CONFIDENCE
 from core.errors import TillerError
+from core.stats.verdicts import HOLDS
 from core.util.table import Table
 
 _AT_ONCE: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 #: Measuring takes minutes; the engine does it between the steps of chats, and this only waits for what it says.
 _WAITING: dict[str, Any] = {"concurrency_limit": 16, "show_progress": "hidden", "api_visibility": "private"}
 _SMALL: dict[str, Any] = {"scale": 0, "min_width": 160, "size": "md"}
+#: What the box says of the neurons that were found, or of the candidates.
+_ABLATE = "Use in Chat: take out {} (!neurons:entropy)"
 _ABOUT = (
     "<h3>Confidence</h3><p>How sure the model is, how often it is right, and whether a few neurons make it surer or less sure of every "
     "word at once (entropy neurons).</p>"
@@ -46,7 +50,7 @@ class Section:
             self.measure = gr.Button("Measure", elem_id="t-confidence-measure", **_SMALL)
             self.stop = gr.Button("Cancel", visible=False, **_SMALL)
             self.ablate = gr.Checkbox(
-                label="Use in Chat: take these neurons out (!neurons:entropy)",
+                label=_ABLATE.format("these neurons"),
                 visible=False,
                 elem_id="t-confidence-ablate",
             )
@@ -155,11 +159,17 @@ class Section:
         running = any(view is not None and not view.over for view in views)
         on = confidence.ablates(self.pane.settings(request).column.recipe)
         try:
-            known = any(each.checkpoint == name for each in self._known(name, request))
+            known = next((each for each in self._known(name, request) if each.checkpoint == name), None)
         except TillerError:
             # What cannot be read is said above, and has no neurons to take out.
-            known = False
-        return gr.update(visible=not running), gr.update(visible=running), gr.update(value=on, visible=known)
+            known = None
+        passed = known is not None and exist(known).state == HOLDS
+        box = gr.update(
+            value=on,
+            visible=known is not None,
+            label=_ABLATE.format("these neurons" if passed else "the candidates, which were not shown to do this"),
+        )
+        return gr.update(visible=not running), gr.update(visible=running), box
 
     def _files(self, every: list[Confidence]) -> list[str]:
         """The files to take away."""

@@ -116,14 +116,18 @@ def test_confidence_is_measured_shown_and_ablated_in_the_chat(
     page.get_by_role("tab", name="Inspect").click()
     expect(page.locator("#t-confidence-said")).to_contain_text("base and chat: not measured yet")
     # Nothing is known that could be taken out.
-    expect(page.get_by_text("take these neurons out")).to_be_hidden()
+    box = page.locator("#t-confidence-ablate")
+    expect(box).to_be_hidden()
     page.locator("#t-confidence-measure").click()
     expect(page.locator("#t-confidence-tables table").first).to_contain_text("has entropy neurons among its candidates")
     expect(page.locator(".t-plots svg:visible")).to_have_count(2)
     expect(page.get_by_text("neurons.chat").first).to_be_visible()
     page.locator("summary", has_text="Entropy-neuron candidates of chat").click()
     expect(page.get_by_text("norm / ln LogitVar").last).to_be_visible()
-    page.get_by_text("take these neurons out").click()
+    # The box says no more than the sentence above it.
+    found = page.locator(".t-headline", has_text="It has neurons that regulate this").count()
+    expect(box).to_contain_text("these neurons" if found else "the candidates, which were not shown to do this")
+    box.locator("input").click()
     expect(page.get_by_role("tab", name="Chat")).to_have_attribute("aria-selected", "true")
     assert screen.recipe.input_value() == "!neurons:entropy"
     expect(page.locator(".t-lens input[name=t-lens]:checked")).to_have_value("entropy")
