@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from core.artefacts import neuron_sets, store
@@ -28,7 +29,7 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
     details = {"kind": "neurons", "name": "entropy", "family": "toy", "checkpoint": "chat"}
     tensors = {"neurons": [[0, 1], [1, 2]], "means": [0.5, 0.25]}
     path = store.artefact_path(folder.parent, "toy", "chat", "neurons", "entropy")
-    store.save_artefact(path, {name: store.np.array(value) for name, value in tensors.items()}, details)
+    store.save_artefact(path, {name: np.array(value) for name, value in tensors.items()}, details)
     return Engine(str(folder))
 
 
