@@ -8,7 +8,7 @@ from pathlib import Path
 from core.chat.events import Status
 from core.chat.settings import Sampling
 from core.engine.job_list import JobLine
-from tests.support.terminal import ask, running, screen_text, until
+from tests.support.terminal import ask, running, screen_text, shows, until
 from tests.tui.test_chat import family, own_state, slider  # noqa: F401  The fixtures.
 from tui.dialogs.jobs import JobsDialog
 from tui.widgets.header import Header
@@ -29,12 +29,12 @@ async def test_other_sampling_makes_an_answer_pale_and_says_by_what_it_was_writt
         assert not app.chat.transcript.last[1].face.older
         settings = app.chat.session.settings
         app.chat.dialogs._take_sampling((settings.system, replace(settings.sampling, temperature=3.0)))
-        await pilot.pause()
+        # At once: soon the slider's answers are there under the new sampling, and the one that belongs here takes this one's place.
         assert app.chat.transcript.last[1].face.hint == "written at temperature 0; Ctrl+R answers again"
-        assert "Above a temperature of 2" in screen_text(app)
         assert app.chat.transcript.last[1].face.older
+        await shows(app, pilot, "Above a temperature of 2")
         app.chat.dialogs._take_sampling((settings.system, settings.sampling))
-        assert not app.chat.transcript.last[1].face.older
+        await until(pilot, lambda: not app.chat.transcript.last[1].face.older)
 
 
 async def test_another_checkpoint_shows_what_was_there_until_it_answers(family: Path) -> None:  # noqa: F811
