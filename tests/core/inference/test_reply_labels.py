@@ -7,8 +7,7 @@ from collections import Counter
 import pytest
 
 from benchmarks import scorer
-from core.engine.conclusion import _DOES
-from core.inference.reply_classes import CLASSES, Score, classify
+from core.inference.reply_classes import CLASSES, DOES, Score, classify
 from core.inference.reply_labels import LABEL_PARTS, confusion_lines, labelled_replies
 from core.models.thoughts import without_thoughts
 
@@ -91,8 +90,8 @@ def test_thoughts_are_taken_out_of_a_text(said: str, text: str) -> None:
 
 
 def test_every_class_can_be_put_in_words() -> None:
-    assert set(_DOES) == set(CLASSES)
-    assert len(set(_DOES.values())) == len(CLASSES)
+    assert set(DOES) == set(CLASSES)
+    assert len(set(DOES.values())) == len(CLASSES)
 
 
 def test_a_table_has_the_classes_that_occur() -> None:
