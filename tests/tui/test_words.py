@@ -29,6 +29,7 @@ PUT = [
     (Content("more than the twenty cells hold"), True, True),
     (Content("fi\nrst"), True, True),
     (Content("日本語です"), False, True),
+    (Content(""), True, True),
     ("first", True, True),
 ]
 

@@ -27,7 +27,9 @@ class Words(Static):
 
 
 def _alike(words: Words, content: Content, before: Content) -> bool:
-    """Whether both take one row, and as much of it where the row is as wide as its text."""
+    """Whether both take one row, and as much of it where the row is as wide as its text; nothing may take none."""
+    if not content.plain or not before.plain:
+        return False
     if words.styles.width is not None and words.styles.width.is_auto:
         return content.cell_length == before.cell_length
     width = words.content_size.width
