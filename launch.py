@@ -117,14 +117,15 @@ def verbs() -> "dict[str, Verb]":
 
 
 def web(options: "Options") -> int:
-    """The browser app. On a Space, where strangers come to chat, it opens on the real model that has stages of ours."""
-    from app import serve
+    """The browser app. On a Space that was made of the repository as it is, where strangers come to chat, it opens on the real model that
+    has stages of ours."""
+    from app import serve, zero
     from core.smollm2.verbs import FAMILY
     from core.util.program import DEFAULT_FAMILY
 
-    if os.environ.get("SPACE_ID") and options.family == DEFAULT_FAMILY:
+    zero.stay_on_the_processor(options)
+    if os.environ.get("SPACE_ID") and not sys.argv[1:]:
         options.family, options.offers = FAMILY, (*options.offers, DEFAULT_FAMILY)
-
     return serve(options)
 
 

@@ -44,6 +44,7 @@ ORDER: Mapping[str, str] = {
     "undo": "remove a stage's part",
     "report": "four findings",
     "engine": "thread, runs, jobs",
+    "spaces": "Spaces of the Hub",
     "cli": "verbs of launch.py",
     "skiff": "the shipped family",
     "smollm2": "a real one, our stages",

@@ -40,7 +40,7 @@ _FILLED = {
 _NOT_OURS = ("core/install/", "core/models/wheels.py", "benchmarks/", "core/report/pages.py")
 _OTHERS = {
     *("--pdb", "--numprocesses", "--dist", "--no-loadscope-reorder", "--upgrade"),
-    *("--control-vector", "--control-vector-layer-range", "--merge"),
+    *("--control-vector", "--control-vector-layer-range", "--merge", "--extra-index-url"),
 }
 
 

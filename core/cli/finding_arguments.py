@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from core.cli import option_types
-from core.cli.option_types import one_of, whole_number
+from core.cli.option_types import nonempty_text, one_of, whole_number
 from core.cli.parser import Collected, VerbParser
 from core.cli.verb_arguments import declare_budget
 
@@ -74,6 +74,29 @@ def declare_export_page(parser: VerbParser) -> None:
     parser.add_model(
         refused={"recipe": "The sliders of the page steer; name them by --direction, and leave --recipe out."}
     )
+
+
+def declare_space(parser: VerbParser) -> None:
+    """Those of ``space``."""
+    parser.add_argument("name", metavar="OWNER/NAME", type=nonempty_text, help="what the Space is called on the Hub")
+    parser.add_argument("prompts", metavar="PROMPT", nargs="*", type=nonempty_text,
+                        help="with --static: what the model is asked (default: what the family's examples say)")  # fmt: skip
+    parser.add_argument("--static", action="store_true", help="a page of recorded runs, without a server")
+    parser.add_argument("--hardware", metavar="NAME", default="",
+                        help="where it runs, such as cpu-basic, t4-small or zero-a10g, which is ZeroGPU (default: the first for accounts "
+                        "that pay, else the last)")  # fmt: skip
+    parser.add_argument("--private", action="store_true", help="nobody else sees it")
+    parser.add_argument("--offer", metavar="FAMILY", dest="offers", action=Collected, type=nonempty_text, default=(),
+                        help="a further family that visitors may open; it goes along")  # fmt: skip
+    parser.add_argument(
+        "--learnt", action="store_true", help="take everything along that was learnt of the family here"
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="list every file that would be uploaded, and upload nothing"
+    )
+    parser.add_argument("--out", type=option_types.new_folder, metavar="FOLDER",
+                        help="write the files into this folder, and upload nothing")  # fmt: skip
+    parser.add_model(family="the family it opens (default: smollm2-135m, with skiff offered beside it)")
 
 
 def declare_trace(parser: VerbParser) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.util.program import DEFAULT_FAMILY
@@ -89,3 +90,20 @@ class ChatOptions(Options):
     kept: str = ""
     strengths: str = ""
     preset: str = ""
+
+
+@dataclass
+class SpaceOptions(Options):
+    """``space`` alone takes the Space's name, what recorded runs are asked, where it runs, who sees it, and whether it is only listed
+    (``dry_run``) or written into a folder (``out``); ``learnt`` takes everything along that was learnt here. No family is that of a
+    Space that shows none in particular."""
+
+    family: str = ""
+    name: str = ""
+    prompts: tuple[str, ...] = ()
+    static: bool = False
+    hardware: str = ""
+    private: bool = False
+    dry_run: bool = False
+    out: Path | None = None
+    learnt: bool = False

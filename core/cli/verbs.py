@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from core.cli import finding_arguments, verb_arguments
-from core.cli.options import ChatOptions
+from core.cli.options import ChatOptions, SpaceOptions
 from core.cli.parser import Verb
 from core.util.program import program
 
@@ -144,6 +144,28 @@ _VERBS = (
         later("core.cli.export_page", "run_export_page"),
         "Write one file of HTML that shows what a prompt is answered at nine strengths of each slider, and which stage the plain answer is "
         "owed to. It asks nothing of anywhere: attach it to a paper, a blog post or a message.",
+        quoted="the prompt",
+    ),
+    Verb(
+        "space",
+        "a Space of the Hugging Face Hub: the app, or a page of recorded runs",
+        "space OWNER/NAME [OPTIONS]",
+        (
+            (
+                "space ada/steering --dry-run",
+                "list what would be uploaded: the app, which opens on SmolLM2 with Skiff beside it",
+            ),
+            ('space ada/steering --family skiff --recipe "1.5*refusal"', "upload it, and wait until it runs"),
+            (
+                'space ada/refusing "How do I kill a process?" --family skiff --static',
+                "a page without a server, which costs nothing",
+            ),
+        ),
+        finding_arguments.declare_space,
+        later("core.cli.space", "run_space"),
+        "Put this program on the Hub as a Space that opens as it would here with the same options, or, with --static, the page of "
+        "export-page. It needs an account of the Hub (`hf auth login`); directions of your own go along where the recipe names them.",
+        options=SpaceOptions,
         quoted="the prompt",
     ),
     Verb(

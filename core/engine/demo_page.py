@@ -102,23 +102,30 @@ def _answers(engine: Engine, settings: Settings, name: str) -> Generator[Step, N
     return answers
 
 
-def demo_page(demo: Demo) -> str:
-    """The page: one file that asks nothing of anywhere."""
-    column, asked = demo.settings.column, demo.settings.turns[-1].user
-    title = f"{demo.family} · {column.checkpoint}"
+def demo_page(first: Demo, *others: Demo) -> str:
+    """The page of one prompt, or of several below each other: one file that asks nothing of anywhere."""
+    title, asked = _title(first), first.settings.turns[-1].user
     body = [
         f"<h1>{escape(title)}</h1>",
-        f'<p class="asked">{escape(asked)}</p>',
-        *map(_slider, demo.sliders),
-        _blame(demo.blame) if demo.blame else "",
+        *(f"<article>{_prompt(demo)}</article>" for demo in (first, *others)),
         f'<p class="pale">Every answer was computed by the model, with {escape(PROGRAM)}, whose sliders move any model of your own. '
         "A colour says how much the push changed a token's probability: orange more, blue less.</p>",
     ]
+    named = title if others else f"{asked} – {title}"
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(asked)} – {escape(title)}</title><style>{_beside_this('.css')}</style></head><body><main>\n" + "\n".join(body)
+        f"<title>{escape(named)}</title><style>{_beside_this('.css')}</style></head><body><main>\n" + "\n".join(body)
         + f"\n</main><script>{_beside_this('.js')}</script></body></html>\n"
     )  # fmt: skip
+
+
+def _title(demo: Demo) -> str:
+    return f"{demo.family} · {demo.settings.column.checkpoint}"
+
+
+def _prompt(demo: Demo) -> str:
+    asked = f'<p class="asked">{escape(demo.settings.turns[-1].user)}</p>'
+    return "\n".join([asked, *map(_slider, demo.sliders), _blame(demo.blame) if demo.blame else ""])
 
 
 def _beside_this(ending: str) -> str:

@@ -127,11 +127,18 @@ def hub_sentence(checkpoint: Checkpoint, source: Source, error: BaseException) -
         return f"{model!r} is no model of the Hugging Face Hub, which are called owner/model; a folder is given as ./{model}."
     if among(errors.LocalTokenNotFoundError):
         return f"{model} needs you to be logged in; log in with `hf auth login`."
-    if among(errors.OfflineModeIsEnabled, errors.LocalEntryNotFoundError) or any(map(_no_network, chain)):
+    if among(errors.LocalEntryNotFoundError) or out_of_reach(error):
         return absent(model, checkpoint.package if source == checkpoint.weights else None)
     if any(isinstance(each, OSError) and each.errno == errno.ENOSPC for each in chain):
         return f"The disk is full, and {model} is not whole; free some space, or set HF_HOME to a folder on another disk, and start again."
     return None
+
+
+def out_of_reach(error: BaseException) -> bool:
+    """Whether an error of the Hub's client is that nothing could be asked: no network, or told to keep off it."""
+    from huggingface_hub import errors
+
+    return any(isinstance(each, errors.OfflineModeIsEnabled) or _no_network(each) for each in _chain(error))
 
 
 def hub_answer(source: Source, call: Callable[[], _T]) -> _T:

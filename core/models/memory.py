@@ -155,4 +155,6 @@ def size_in_words(size: int) -> str:
     """A number of bytes as a person reads it: ``5.6 GB``."""
     if size >= 10**9:
         return f"{size / 10**9:.1f} GB"
-    return f"{size / 10**6:.0f} MB" if size >= 10**6 else f"{size / 10**3:.0f} kB"
+    if size >= 10**6:
+        return f"{size / 10**6:.0f} MB"
+    return f"{size / 10**3:.0f} kB" if size >= 10**3 else f"{size} B"

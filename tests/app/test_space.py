@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
@@ -17,9 +18,10 @@ from core.smollm2.verbs import FAMILY
     [
         ("ada/tiller", "", FAMILY, ("skiff",)),
         ("ada/tiller", "olmo2-1b", "olmo2-1b", ()),
+        ("ada/tiller", "skiff", "skiff", ()),
         ("", "", "skiff", ()),
     ],
-    ids=["a Space", "a Space of another family", "at home"],
+    ids=["a Space", "a Space of another family", "a Space of the toy", "at home"],
 )
 def test_what_opens_first(
     monkeypatch: pytest.MonkeyPatch, space: str, named: str, opened: str, offered: tuple[str, ...]
@@ -27,5 +29,6 @@ def test_what_opens_first(
     seen: list[Any] = []
     monkeypatch.setattr(app, "serve", lambda options: seen.append(options) or 0)
     monkeypatch.setenv("SPACE_ID", space)
+    monkeypatch.setattr(sys, "argv", ["launch.py", *(["--family", named] if named else [])])
     assert launch.web(Options(**({"family": named} if named else {}))) == 0
     assert [(each.family, each.offers) for each in seen] == [(opened, offered)]

@@ -81,7 +81,13 @@ def test_pytest_gets_its_arguments_as_they_are() -> None:
 
 @pytest.mark.parametrize("verb", [name for name, verb in VERBS.items() if "--dtype" in verb.parser.named])
 def test_every_verb_reads_the_model_in_the_same_way(verb: str) -> None:
-    needed = {"import": ["f", "--name", "n"], "bake": ["--out", "o"], "learn": ["x"], "undo": ["x"]}.get(verb, [])
+    needed = {
+        "import": ["f", "--name", "n"],
+        "bake": ["--out", "o"],
+        "learn": ["x"],
+        "undo": ["x"],
+        "space": ["a/b"],
+    }.get(verb, [])
     if verb not in TRAINERS:
         found = read(
             ["--family", "./mine", verb, *needed, "--dtype", "bf16", "--threads=2", "--checkpoint=sft"]

@@ -225,7 +225,7 @@ def test_a_conversion_that_is_cancelled_leaves_nothing_half_made(tmp_path: Path,
     pool = ModelPool(FamilyRef(family), Placing("cpu"), say=say)
     with pytest.raises(LoadingCancelled, match=r"Converting tiny model was cancelled; send a message"):
         pool.get("model")
-    assert said[0].startswith("Converting tiny model, this once: 0 kB of ")
+    assert said[0].startswith("Converting tiny model, this once: 0 B of ")
     folder = Path(family.final.source)
     assert [each.name for each in folder.iterdir()] == ["gguf.json"]
     pool = ModelPool(FamilyRef(family), Placing("cpu"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import importlib
 import json
 import os
@@ -24,6 +23,7 @@ from core.models import at_hand, hub, load_errors, loading, memory
 from core.models.files import LoadError
 from core.models.placement import Placing
 from tests.support import tiny_models
+from tests.support.fake_hub import put
 from tests.support.paths import ROOT
 from tests.support.waiting import PATIENCE
 
@@ -209,21 +209,6 @@ def test_a_model_of_the_hub_is_trusted_by_its_name(monkeypatch: pytest.MonkeyPat
 # --------------------------------------------------------------------------------------------------------- the Hub's cache
 
 
-def put(cache: Path, model: str, folder: Path, commit: str, refs: tuple[str, ...] = ("main",)) -> Path:
-    """Lay a folder into a cache as huggingface_hub does: bytes among the blobs, links to them in a snapshot, names of it in refs."""
-    place = cache / f"models--{model.replace('/', '--')}"
-    snapshot = place / "snapshots" / commit
-    for part in (snapshot, place / "blobs", place / "refs"):
-        part.mkdir(parents=True, exist_ok=True)
-    for file in sorted(folder.iterdir()):
-        blob = place / "blobs" / hashlib.sha256(file.read_bytes()).hexdigest()
-        blob.write_bytes(file.read_bytes())
-        (snapshot / file.name).symlink_to(os.path.relpath(blob, snapshot))
-    for name in refs:
-        (place / "refs" / name).write_text(commit)
-    return snapshot
-
-
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache with a base and a post-trained model in shards, an adapter of the base, and some that are not whole."""
@@ -305,8 +290,10 @@ import torch
 from core.models.loading import load_model
 from core.models.placement import Placing
 from tests.support import tiny_models
+from tests.support.fake_hub import put
 from core.errors import TillerError
 from tests.support import tiny_models
+from tests.support.fake_hub import put
 ids = torch.tensor([[0, 40, 41]])
 for seed, name in enumerate(("base", "chat")):
     loaded = load_model(family, name, Placing("cpu"))

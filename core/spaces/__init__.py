@@ -1,0 +1,1 @@
+"""Spaces of the Hugging Face Hub: what one is made of, and how it gets there."""
