@@ -32,7 +32,7 @@
 
   Tiller.share = () => {
     const view = Tiller.state.view;
-    const page = copyable("Link to this chat", `${location.origin}${location.pathname}?${view.link}`);
+    const page = copyable("Link to this chat", `${view.space || location.origin + location.pathname}?${view.link}`);
     const terminal = copyable("The same in the terminal", `python launch.py tui '${view.link}'`);
     const column = view.columns[view.selected];
     const others = copyable("For another chat program: this address (OpenAI-compatible) …", `${location.origin}${location.pathname.replace(/family\/[^/]+\/$/, "")}v1`);

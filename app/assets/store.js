@@ -124,7 +124,9 @@ window.Tiller = (() => {
   function keepAddress(view) {
     // The address stays as long as it may still be wanted.
     if (state.elsewhere && state.elsewhere.link) return;
-    const address = `${location.pathname}?${view.link}${view.turns.length ? `&kept=${view.kept}` : ""}${location.hash}`;
+    // What a platform has put there for itself stays, such as the sign that opens a private Space.
+    const others = [...new URLSearchParams(location.search)].filter(([name]) => name.startsWith("__")).map((each) => `&${new URLSearchParams([each])}`);
+    const address = `${location.pathname}?${view.link}${view.turns.length ? `&kept=${view.kept}` : ""}${others.join("")}${location.hash}`;
     if (location.pathname + location.search + location.hash !== address) history.replaceState(history.state, "", address);
   }
 

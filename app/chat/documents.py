@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -63,12 +64,19 @@ def view(visit: Visit) -> str:
         "unread": bool(settings.turns) and not visit.session.answers,
         "back": bool(visit.session.past or settings.turns), "recipeError": visit.recipe_error, "recipeMeant": visit.recipe_meant,
         "point": _point(engine, visit), "noise": engine.noise(settings.column.checkpoint).said,
-        "notice": visit.notice, "draft": visit.draft, **_links(settings),
+        "notice": visit.notice, "draft": visit.draft, "space": _space(), **_links(settings),
     }  # fmt: skip
     visit.notice = visit.draft = ""
     visit.relive = False
     visit.elsewhere = {}
     return dump(document)
+
+
+def _space() -> str:
+    """The page of the Space that this is the inside of; empty anywhere else. The Hub hands a page's query to its inside, which nobody
+    reaches by itself if the Space is private, and where nobody is known to be logged in."""
+    name = os.environ.get("SPACE_ID")
+    return f"https://huggingface.co/spaces/{name}" if name else ""
 
 
 def _point(engine: Engine, visit: Visit) -> dict[str, str] | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from html import escape
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -547,6 +549,30 @@ def test_the_address_opens_the_same_chat(chromium: Browser, screen: Screen, serv
     assert [again.text(column) for column in (0, 1)] == [screen.text(column) for column in (0, 1)]
     assert again.tokens(1).count() == 12
     assert Settings.from_link(link).column.recipe == parse("-1*truth")
+
+
+def test_inside_the_page_of_a_space_links_lead_to_the_space_and_its_signs_stay(
+    chromium: Browser, server: Served, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SPACE_ID", "ada/steering")
+    # As the Hub shows a Space: in a frame of its own page, which hands its query on and adds signs of its own.
+    inside = f"{server.address}?{chat(server).to_link()}&__theme=dark&__sign=abc"
+    outside = tmp_path / "space.html"
+    outside.write_text(f'<iframe src="{escape(inside)}" allow="clipboard-write" width="1200" height="800"></iframe>')
+    page = chromium.new_context(viewport={"width": 1280, "height": 900}).new_page()
+    page.goto(outside.as_uri())
+    frame = page.frame_locator("iframe")
+    expect(frame.get_by_label("Recipe of the selected column")).to_have_value("-1*truth")
+    frame.get_by_label("Recipe of the selected column").fill("0.5*truth")
+    frame.get_by_role("button", name="Share").click()
+    link = frame.get_by_label("Link to this chat").input_value()
+    assert link.startswith("https://huggingface.co/spaces/ada/steering?")
+    assert Settings.from_link(link).column.recipe == parse("0.5*truth")
+    frame.locator(".t-copy button").first.click()
+    expect(frame.locator(".t-copy [role=status]").first).to_have_text("Copied.")
+    kept = page.frames[1].evaluate("location.search")
+    assert kept.endswith("&__theme=dark&__sign=abc")
+    assert Settings.from_link(f"{server.address}{kept}").column.recipe == parse("0.5*truth")
 
 
 def test_every_tab_opens_and_the_address_opens_the_same_one(chromium: Browser, screen: Screen, server: Served) -> None:
