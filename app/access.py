@@ -49,6 +49,8 @@ class Access:
             or os.environ.get("SPACE_ID")
             or (options.host or os.environ.get("GRADIO_SERVER_NAME")) not in _LOCAL
         )
+        #: Whose this Space is, where the Hub says who signs in (`hf_oauth: true` in its README); empty anywhere else.
+        self.hub_name = os.environ.get("SPACE_AUTHOR_NAME", "") if os.environ.get("OAUTH_CLIENT_ID") else ""
         #: What the owner's browser shows once he has signed in.
         self.secret = secrets.token_urlsafe(32)
         self._scratch = tempfile.TemporaryDirectory(prefix="tiller-", ignore_cleanup_errors=True)
@@ -87,7 +89,7 @@ class Access:
         """What strangers may do, for whoever opens the server to them."""
         signed = (
             f"{SIGN_IN} is where you sign in."
-            if self.auth
+            if self.auth or self.hub_name
             else "Nobody can change what is shared; --auth NAME:PASSWORD would let you."
         )
         return (

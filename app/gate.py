@@ -152,23 +152,45 @@ class Gate:
 
     async def _sign_in(self, scope: Scope, authorization: str, send: Send) -> None:
         """The browser asks for name and password; who has them is sent to the page with the owner's cookie."""
+        if self.access.hub_name and not authorization and not self.access.auth:
+            await self._by_the_hub(scope, send)
+            return
         if not self.access.auth:
             await _say(send, 404, "This server has no sign-in; its owner starts it with --auth NAME:PASSWORD for that.")
             return
         if authorization:
             async with self._guessing:
                 if self.access.signs_in(_basic(authorization)):
-                    # In the frame of another page, as on a Space, a browser sends such a cookie alone.
-                    kind = "SameSite=None; Secure" if scope.get("scheme") == "https" else "SameSite=Lax"
-                    cookie = f"{COOKIE}={self.access.secret}; Path=/; HttpOnly; {kind}"
-                    await _say(
-                        send, 303, "Signed in.", {"location": f"{scope.get('root_path', '')}/", "set-cookie": cookie}
-                    )
+                    await self._let_be_the_owner(scope, send)
                     return
                 await asyncio.sleep(_GUESS)
         await _say(
             send, 401, "Sign in as this server's owner.", {"www-authenticate": 'Basic realm="Tiller", charset="UTF-8"'}
         )
+
+    async def _by_the_hub(self, scope: Scope, send: Send) -> None:
+        """On a Space the Hub says who somebody is; whose Space it is, is its owner."""
+        said = (scope.get("session") or {}).get("oauth_info") or {}
+        name = str((said.get("userinfo") or {}).get("preferred_username") or "")
+        root = scope.get("root_path", "")
+        if not name:
+            await _say(
+                send, 303, "Sign in at the Hub.", {"location": f"{root}/login/huggingface?_target_url={SIGN_IN}"}
+            )
+        elif name == self.access.hub_name:
+            await self._let_be_the_owner(scope, send)
+        else:
+            await _say(
+                send, 403,
+                f"This Space is {self.access.hub_name}'s, and the Hub says that you are {name[:80]}: chat and steer as a visitor, or "
+                "duplicate the Space, which is then your own. To sign in as somebody else, open /logout first.",
+            )  # fmt: skip
+
+    async def _let_be_the_owner(self, scope: Scope, send: Send) -> None:
+        # In the frame of another page, as on a Space, a browser sends such a cookie alone.
+        kind = "SameSite=None; Secure" if scope.get("scheme") == "https" else "SameSite=Lax"
+        cookie = f"{COOKIE}={self.access.secret}; Path=/; HttpOnly; {kind}"
+        await _say(send, 303, "Signed in.", {"location": f"{scope.get('root_path', '')}/", "set-cookie": cookie})
 
 
 def _basic(authorization: str) -> str:

@@ -64,6 +64,9 @@ def build(engine: Engine, options: Options, pages: FamilyPages | None = None) ->
         title=f"Tiller · {engine.family.title}", analytics_enabled=False, fill_width=True, delete_cache=CACHE
     )
     with page:
+        if others.access.hub_name:
+            # Unseen, it has Gradio serve the Hub's sign-in, which the gate sends the owner to.
+            gr.LoginButton(visible=False)
         header = part(
             "header",
             "export export_page clear cancel_loading tab families look_at open_family forget_copy delete_download get_weights "

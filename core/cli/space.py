@@ -54,8 +54,7 @@ def run_space(options: Options) -> int:
         print(sentence, flush=True)
     if made.sdk == "gradio":
         print(
-            "You sign in as its owner at /owner once you have set the secret TILLER_AUTH to NAME:PASSWORD in its settings; until then "
-            "nobody changes what is shared."
+            "You are its owner at /owner of the Space's own address (Embed this Space → Direct URL), where the Hub says who you are."
         )
     return 0
 

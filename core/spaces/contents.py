@@ -151,7 +151,7 @@ def _front(family: Family, hardware: Hardware) -> str:
     models = sorted({table["hub"] for table in tables if "hub" in table})
     head = _yaml(
         title=f"Tiller · {family.title}", emoji="⛵", colorFrom="blue", colorTo="yellow", sdk="gradio", sdk_version=_gradio(),
-        python_version=hardware.python, app_file=START, license="mit", suggested_hardware=hardware.name,
+        python_version=hardware.python, app_file=START, license="mit", suggested_hardware=hardware.name, hf_oauth=True,
         short_description=_described(f"Steer {family.title}, and see which stage taught it that"),
         tags=[TAG, "interpretability", "steering-vectors"], models=models,
     )  # fmt: skip
@@ -165,7 +165,7 @@ def _described(text: str) -> str:
     return text if len(text) <= LONGEST_DESCRIPTION else f"{text[: LONGEST_DESCRIPTION - 1].rstrip()}…"
 
 
-def _yaml(**values: str | list[str]) -> str:
+def _yaml(**values: str | bool | list[str]) -> str:
     """A file's front matter. A text in JSON's quotes is one in YAML's, too, and so is a list."""
     lines = (f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in values.items() if value)
     return "\n".join(["---", *lines, "---", ""])

@@ -274,7 +274,7 @@ def test_it_is_made_uploaded_and_waited_for(
     }
     said = capsys.readouterr().out
     assert "It is open at https://huggingface.co/spaces/ada/steering" in said
-    assert "TILLER_AUTH" in said
+    assert "You are its owner at /owner" in said
 
 
 def test_one_that_was_made_here_is_changed_and_another_is_left_alone(family: Path, hub: FakeHub) -> None:
