@@ -6,6 +6,7 @@ import argparse
 import os
 import random
 import signal
+import sys
 import tempfile
 import time
 import warnings
@@ -31,6 +32,8 @@ from core.util.resume import ResumeNotes
 
 #: Cases of each reader; kills.
 CASES, KILLS = 10_000, 500
+#: Bytes of addresses that reading a small file may take, PyTorch's own among them.
+MOST_MEMORY = 12 << 30
 
 
 def faults(options: argparse.Namespace) -> bool:
@@ -49,6 +52,11 @@ def said(what: str, result: str, good: bool) -> bool:
 
 def _fuzzed() -> bool:
     good = True
+    if sys.platform != "win32":
+        import resource
+
+        # What would take all of the machine's memory is an error here, and is said with its case.
+        resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         os.environ["TILLER_DATA"] = folder

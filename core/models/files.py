@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -15,6 +16,7 @@ from core.families.checkpoint import Checkpoint, Source
 from core.models import gguf_model, hub
 from core.util.decode import DecodeError, Decoder
 from core.util.files import parsed_json, read_json
+from core.util.limits import MAX_BLOCKS, MAX_EXPERTS
 
 #: Bits of an element, by the names that safetensors gives to dtypes.
 BITS: Mapping[str, int] = {
@@ -23,6 +25,8 @@ BITS: Mapping[str, int] = {
 }  # fmt: skip
 INDEX = "model.safetensors.index.json"
 WHOLE = "model.safetensors"
+#: What a setting is called that counts the parts of a model, as num_hidden_layers, n_layer, num_local_experts or depth.
+_COUNT = re.compile(r"(?:^|_)(?:layers?|blocks?|experts?|depth)$")
 #: What a checkpoint of the Hub consists of beside its weights.
 SMALL_FILES = ("*.json", "*.jinja", "*.model", "*.txt")
 
@@ -369,7 +373,31 @@ def read_config(checkpoint: Checkpoint, folder: Path) -> dict[str, Any]:
             f'Checkpoint {checkpoint.name!r} cannot be loaded from {folder}: its config.json says "text_config": {json.dumps(inner)[:60]}, '
             "which is no table; copy that file again from the model that it was made of."
         )
+    if said := _endless(found):
+        raise LoadError(
+            f"Checkpoint {checkpoint.name!r} cannot be loaded from {folder}: its config.json says {said}, more than any model has; correct "
+            "that value, or copy the file again from the model that it was made of."
+        )
     return found
+
+
+def _endless(config: Mapping[str, Any]) -> str:
+    """The count in a config.json of which transformers would make blocks or experts until the memory is full; empty for none."""
+    counts = dict(_counts(config))
+    blocks = {key: value for key, value in counts.items() if "expert" not in key}
+    deepest = max([1, *blocks.values()])
+    most = {key: MAX_BLOCKS if key in blocks else MAX_EXPERTS / deepest for key in counts}
+    wrong = next((key for key, value in counts.items() if value > most[key]), None)
+    return "" if wrong is None else f'"{wrong}": {json.dumps(counts[wrong])[:30]}'
+
+
+def _counts(value: Any, key: str = "") -> Iterator[tuple[str, float]]:
+    """Every number in a config.json by whose name it counts blocks or experts, nested ones too."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _counts(inner, str(name))
+    elif isinstance(value, int | float) and _COUNT.search(key):
+        yield key, value
 
 
 def weight_files(folder: Path) -> list[Path]:

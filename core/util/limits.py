@@ -37,5 +37,8 @@ MAX_UPLOADS = 10 * MAX_UPLOAD
 MAX_FORM = MAX_UPLOAD + MAX_LINK
 #: Versions of a chat: answers that were drawn again, and edits, each with what came after it.
 MAX_BRANCHES = 200
+#: Blocks, and experts in all of them, that a config.json may speak of: they are made before a weight is read, and no model has more.
+MAX_BLOCKS = 1_000
+MAX_EXPERTS = 200_000
 #: Characters of a file of many chats.
 MAX_LIBRARY = 200_000_000

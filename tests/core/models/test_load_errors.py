@@ -83,6 +83,10 @@ def refused(folder: Path, capfd: pytest.CaptureFixture[str]) -> str:
         ({"max_position_embeddings": 0}, "allows 0 tokens; correct max_position_embeddings"),
         ({"intermediate_size": 128}, "other shapes than its config.json says; copy that file again from the model itself."),
         ({"hidden_act": "none9"}, 'says "hidden_act": "none9", of which'),
+        # Parts of which there would be no end: nothing is made of them.
+        ({"num_hidden_layers": 10**9}, 'says "num_hidden_layers": 1000000000, more than any model has; correct that value'),
+        ({"text_config": {"n_layer": 1e308}}, 'says "n_layer": 1e+308, more than any model has'),
+        ({"num_local_experts": 60_000}, 'says "num_local_experts": 60000, more than any model has'),
         ({"num_hidden_layers": 6}, "lack model.layers.4.input_layernorm.weight and more: its config.json says more layers than the 4 that"),
         ({"model_type": "qwen2"}, "k_proj.bias and more: its config.json describes another model (a qwen2 model (LlamaForCausalLM))"),
         ({"quantization_config": {"quant_method": "gptq", "bits": 4}}, "quantized by GPTQ, which cannot be read here"),
