@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -14,9 +13,9 @@ from core.artefacts.safetensors_header import Header, read_header
 from core.errors import StoreError, TillerError
 from core.families.checkpoint import Checkpoint, Source
 from core.models import gguf_model, hub
+from core.models.endless import endless_model, endless_text
 from core.util.decode import DecodeError, Decoder
 from core.util.files import parsed_json, read_json
-from core.util.limits import MAX_BLOCKS, MAX_EXPERTS
 
 #: Bits of an element, by the names that safetensors gives to dtypes.
 BITS: Mapping[str, int] = {
@@ -25,8 +24,6 @@ BITS: Mapping[str, int] = {
 }  # fmt: skip
 INDEX = "model.safetensors.index.json"
 WHOLE = "model.safetensors"
-#: What a setting is called that counts the parts of a model, as num_hidden_layers, n_layer, num_local_experts or depth.
-_COUNT = re.compile(r"(?:^|_)(?:layers?|blocks?|experts?|depth)$")
 #: What a checkpoint of the Hub consists of beside its weights.
 SMALL_FILES = ("*.json", "*.jinja", "*.model", "*.txt")
 
@@ -257,6 +254,16 @@ def check_tokenizer(checkpoint: Checkpoint, folder: Path) -> None:
             "these there from the model that it was made of."
         )
     _check_settings(checkpoint, folder)
+    try:
+        whole = read_json(folder / "tokenizer.json")
+    except (OSError, ValueError):
+        # It is not there, or it is said where it is loaded.
+        return
+    if part := endless_text(whole) if isinstance(whole, dict) else "":
+        raise LoadError(
+            f"The {part} in tokenizer.json of checkpoint {checkpoint.name!r} in {folder} has so many steps that a text would grow without "
+            "end; copy that file again from the model that it was made of."
+        )
 
 
 def _check_settings(checkpoint: Checkpoint, folder: Path) -> None:
@@ -373,31 +380,12 @@ def read_config(checkpoint: Checkpoint, folder: Path) -> dict[str, Any]:
             f'Checkpoint {checkpoint.name!r} cannot be loaded from {folder}: its config.json says "text_config": {json.dumps(inner)[:60]}, '
             "which is no table; copy that file again from the model that it was made of."
         )
-    if said := _endless(found):
+    if said := endless_model(found):
         raise LoadError(
             f"Checkpoint {checkpoint.name!r} cannot be loaded from {folder}: its config.json says {said}, more than any model has; correct "
             "that value, or copy the file again from the model that it was made of."
         )
     return found
-
-
-def _endless(config: Mapping[str, Any]) -> str:
-    """The count in a config.json of which transformers would make blocks or experts until the memory is full; empty for none."""
-    counts = dict(_counts(config))
-    blocks = {key: value for key, value in counts.items() if "expert" not in key}
-    deepest = max([1, *blocks.values()])
-    most = {key: MAX_BLOCKS if key in blocks else MAX_EXPERTS / deepest for key in counts}
-    wrong = next((key for key, value in counts.items() if value > most[key]), None)
-    return "" if wrong is None else f'"{wrong}": {json.dumps(counts[wrong])[:30]}'
-
-
-def _counts(value: Any, key: str = "") -> Iterator[tuple[str, float]]:
-    """Every number in a config.json by whose name it counts blocks or experts, nested ones too."""
-    if isinstance(value, dict):
-        for name, inner in value.items():
-            yield from _counts(inner, str(name))
-    elif isinstance(value, int | float) and _COUNT.search(key):
-        yield key, value
 
 
 def weight_files(folder: Path) -> list[Path]:

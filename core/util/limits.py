@@ -40,5 +40,7 @@ MAX_BRANCHES = 200
 #: Blocks, and experts in all of them, that a config.json may speak of: they are made before a weight is read, and no model has more.
 MAX_BLOCKS = 1_000
 MAX_EXPERTS = 200_000
+#: How many times as long the steps of a tokenizer may make a text together; those of real ones make it a dozen times as long at the most.
+MAX_GROWTH = 10_000
 #: Characters of a file of many chats.
 MAX_LIBRARY = 200_000_000

@@ -27,6 +27,7 @@ from core.families import registry
 from core.inference import prompts
 from core.inference.batch import pad_batch
 from core.models import load_errors, loading
+from core.models.endless import endless_text
 from core.models.files import LoadError
 from core.models.loading import Loaded
 from core.models.placement import Placing
@@ -179,6 +180,39 @@ def test_a_file_of_settings_that_cannot_be_read_is_named(
 ) -> None:
     (folder / name).write_bytes(content)
     assert refused(folder, capfd).startswith(f"{name} of checkpoint 'chat' in {folder} cannot be read; correct it")
+
+
+_BYTES = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
+_LONGER = {"type": "Replace", "pattern": {"String": "e"}, "content": "e" * 50}
+
+
+@pytest.mark.parametrize(
+    ("part", "steps"),
+    [
+        ("pre_tokenizer", {"type": "Sequence", "pretokenizers": [_BYTES] * 60}),
+        ("normalizer", {"type": "Sequence", "normalizers": [{"type": "Sequence", "normalizers": [_LONGER] * 3}] * 2}),
+    ],
+)
+def test_a_tokenizer_by_which_texts_grow_without_end_is_not_used(
+    folder: Path, capfd: pytest.CaptureFixture[str], part: str, steps: dict[str, Any]
+) -> None:
+    path = folder / "tokenizer.json"
+    path.write_text(json.dumps({**json.loads(path.read_text("utf-8")), part: steps}))
+    assert refused(folder, capfd).startswith(
+        f"The {part} in tokenizer.json of checkpoint 'chat' in {folder} has so many steps"
+    )
+
+
+def test_what_real_tokenizers_do_to_a_text_has_an_end() -> None:
+    spaces = {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": "▁"}
+    marks = {"type": "Replace", "pattern": {"String": "``"}, "content": '"'}
+    whole = {"normalizer": {"type": "Sequence", "normalizers": [spaces, marks, {"type": "NFKC"}, {"type": "Prepend", "prepend": "▁"}]},
+             "pre_tokenizer": {"type": "Sequence", "pretokenizers": [{"type": "Split"}, _BYTES]}}  # fmt: skip
+    assert (
+        endless_text(whole)
+        == endless_text({"normalizer": None, "pre_tokenizer": {"type": "Sequence", "pretokenizers": 5}})
+        == ""
+    )
 
 
 @pytest.mark.parametrize(
