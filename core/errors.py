@@ -4,7 +4,10 @@ from __future__ import annotations
 
 
 class TillerError(Exception):
-    """Something a person can mend. ``str()`` is one sentence that names the fix."""
+    """Something a person can mend. ``str()`` is one sentence that names the fix, on one line, whatever a file said that it quotes."""
+
+    def __str__(self) -> str:
+        return " ".join(super().__str__().splitlines())
 
 
 class StoreError(TillerError):

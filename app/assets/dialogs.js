@@ -42,7 +42,7 @@
       : "This chat is too long for a link: the link carries the columns, recipes and settings. Export carries the messages too.";
     const alone = ["127.0.0.1", "localhost", "[::1]"].includes(location.hostname);
     open("Share", el("p", {}, words),
-      alone ? el("p", { class: "t-warning" }, "This address is this computer's own: nobody else's browser reaches it. Who has Tiller opens the same chat by putting what stands behind the ? behind the address of their own; for a public address, start with --share.") : null,
+      alone ? el("p", { class: "t-warning" }, "This address is this computer's own: nobody else's browser reaches it. Who has Tiller opens the same chat by putting what stands behind the ? behind the address of their own; for a public address, start with --share, or put it on the Hub for good: python launch.py space OWNER/NAME.") : null,
       page, terminal, others, model);
   };
 

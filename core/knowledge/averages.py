@@ -31,8 +31,8 @@ from core.util.resume import ResumeNotes
 _CANDIDATES = 4
 #: Pairs that are kept as examples.
 EXAMPLES = 5
-#: Pairs that are asked about in one slice.
-_ROWS = 16
+#: Pairs that are asked about in one slice: one for so many rows of a batch, since each asks two prompts with examples before them.
+_ROWS_A_PAIR = 8
 
 
 @dataclass
@@ -119,8 +119,12 @@ class Average:
     ) -> Generator[tuple[Step, Traced], None, tuple[Traced, dict[tuple[str, str], _Way], dict[str, _Way]]]:
         """Which pairs are traced in which ways, of the set and of the null set."""
         order, names = self.order, self.order.checkpoints
-        self.notes = _notebook(order, [self.load(name) for name in names])
-        found = Traced(order)
+        found, every = Traced(order), list[Loaded]()
+        for name in names:
+            # Reading one takes as long as much of the work; whoever chats has a turn before the next.
+            every.append(self.load(name))
+            yield self._step(0, found, f"{name} is loaded.")
+        self.notes = _notebook(order, every)
         pairs, asked, right = yield from self._right(order.set, found)
         other_pairs: list[StatementPair] = []
         if nulls:
@@ -181,7 +185,7 @@ class Average:
         every = [Pairing(self.load(name), contrasted, order.asks) for name in order.checkpoints]
         right: list[StatementPair] = []
         asked = 0
-        for some in _batches(self._candidates(every[0], category), _ROWS):
+        for some in _batches(self._candidates(every[0], category), max(1, batch_rows(every[0].loaded) // _ROWS_A_PAIR)):
             for pairing in every:
                 if any(pairing.length(pair.sentences[0]) != len(pair.true) for pair in some):
                     raise MapError(

@@ -244,7 +244,7 @@ def test_room_is_asked_for_before_anything_is_read(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("TILLER_DATA", str(tmp_path / "data"))
     monkeypatch.setattr(gguf_model.shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
     with pytest.raises(
-        TillerError, match=r"on the disk when it is converted, and 0 kB are free at .*; make room, or set TILLER_DATA"
+        TillerError, match=r"on the disk when it is converted, and 0 B are free at .*; make room, or set TILLER_DATA"
     ):
         load_model(family, family.final.name)
 

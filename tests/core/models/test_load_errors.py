@@ -418,3 +418,8 @@ def test_a_tokenizer_that_is_a_sentencepiece_model_alone_is_read(tmp_path: Path)
     ids = loaded.tokenizer("The capital of France", add_special_tokens=False)["input_ids"]
     assert len(ids) < 15
     assert loaded.tokenizer.decode(ids) == "The capital of France"
+
+
+def test_what_a_file_says_stands_on_one_line(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    config(folder, model_type="new\nmodel\u2028nine")
+    assert "new model nine" in refused(folder, capfd)
