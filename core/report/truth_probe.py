@@ -72,6 +72,8 @@ def probe_phases(loaded: Loaded, contrast: ContrastSet) -> list[TimedPart]:
     rows = min(_ROWS, batch_rows(loaded))
     some = [encode_text(loaded, items[place].text) for place in spread(len(items))[:rows]]
     none = np.zeros((len(items), 1, loaded.width), np.float32)
+    # Drawn once, for all layers of all checkpoints: a trial in which it happens would count it for each.
+    _shuffled(items)
     return [
         TimedPart(len(items) / len(some), lambda: states(loaded, some, 1, rows)),
         TimedPart(max(1, ceil(EARLY * loaded.anatomy.layers)), lambda: probe_figures_of("", none, items)),
@@ -82,13 +84,16 @@ def probe_figures_of(checkpoint: str, found: States, items: Sequence[ContrastIte
     """The probe's figures from the states of the statements [statements, layers, width]."""
     labels = np.array([item.positive for item in items])
     split: dict[str, NDArray[np.bool_]] = {name: np.array([item.split == name for item in items]) for name in SPLITS}
-    categories = [item.category for item in items]
     belongs = groups.numbered([item.belongs for item in items])
-    permuted = _permuted(tuple(labels.tolist()), tuple(categories), tuple(belongs.tolist()))
-    (layer, *_), (_, *shuffled) = _tried(found, np.concatenate([labels[None], permuted]), labels, split)
+    (layer, *_), (_, *shuffled) = _tried(found, np.concatenate([labels[None], _shuffled(items)]), labels, split)
     said = _said(found[:, layer].astype(np.float64), labels[None], split["train"])[0, split["test"]]
     rate = groups.rate(said == labels[split["test"]], belongs[split["test"]])
     return Probe(checkpoint, layer, rate, tuple(shuffled))
+
+
+def _shuffled(items: Sequence[ContrastItem]) -> NDArray[np.bool_]:
+    belongs = groups.numbered([item.belongs for item in items]).tolist()
+    return _permuted(tuple(item.positive for item in items), tuple(item.category for item in items), tuple(belongs))
 
 
 @lru_cache(2)

@@ -92,12 +92,16 @@ def transfer_phases(task: TransferTask, load: _Load) -> list[TimedPart]:
     def read() -> None:
         finished(alignment.read_states(loaded, some, offset, few, batch_rows(loaded)))
 
-    sweep = SteeringSweep(loaded, task.about, work.examples, work.stored[target], task.sizes)
-    rows, trial = steering_trial(sweep)
+    # One that was never taught to chat writes on for as long as it may; those after it go at the final one's pace.
+    root, steering = task.family.path(target)[0].name, []
+    for name, alike in {target: [each for each in task.targets if each != root], root: [root]}.items():
+        sweep = SteeringSweep(work._loaded(name), task.about, work.examples, work.stored[name], task.sizes)
+        rows, trial = steering_trial(sweep)
+        left = sum(steering_left(each, task.about, task.sizes, task.sources, work.notes) for each in alike)
+        steering.append(TimedPart(left / rows, trial))
     readings = sum(not work.is_read(source) for source in task.sources)
     probes = sum(work.notes.recall(f"probe.{name}") is None for name in task.targets)
-    steered = sum(steering_left(name, task.about, task.sizes, task.sources, work.notes) for name in task.targets)
-    return [TimedPart((readings + probes) * count / len(some), read), TimedPart(steered / rows, trial)]
+    return [TimedPart((readings + probes) * count / len(some), read), *steering]
 
 
 class _Work:
