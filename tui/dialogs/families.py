@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from core.engine.family_choice import ModelLook, OpenableFamily
     from core.engine.getting import Fetching, GetOffer
 
+#: Columns of a title at the most, and of a row.
 _TITLE, _ROW = 28, 70
 #: Seconds between two words on how far a download is.
 _PROGRESS = 0.3
@@ -113,9 +114,11 @@ class FamilyDialog(Dialog[str]):
     def _row(self, each: OpenableFamily) -> Content:
         here = each.text == self.present
         said = f"{each.about.partition(' · ')[0]} · get it ({each.get})" if each.get else each.about
-        about = clipped(" · ".join(filter(None, ("open now" if here else "", said))), _ROW - _TITLE - 4)
-        title = clipped(one_line(each.title), _TITLE)
-        return Content.assemble(("● " if here else "  ", "$text-success"), (f"{title:<{_TITLE}}", "bold"), f"  {about}")
+        # As wide as the longest of them is, so that what stands behind it has the rest of the row.
+        width = min(_TITLE, max(len(one_line(every.title)) for every in self.families))
+        about = clipped(" · ".join(filter(None, ("open now" if here else "", said))), _ROW - width - 4)
+        title = clipped(one_line(each.title), width)
+        return Content.assemble(("● " if here else "  ", "$text-success"), (f"{title:<{width}}", "bold"), f"  {about}")
 
     @property
     def _written(self) -> str:
