@@ -79,7 +79,7 @@ def declare_export_page(parser: VerbParser) -> None:
 def declare_space(parser: VerbParser) -> None:
     """Those of ``space``."""
     parser.add_argument("name", metavar="OWNER/NAME", type=nonempty_text, help="what the Space is called on the Hub")
-    parser.add_argument("prompts", metavar="PROMPT", nargs="*", type=nonempty_text,
+    parser.add_argument("prompts", metavar="PROMPT", nargs="*", type=nonempty_text, default=(),
                         help="with --static: what the model is asked (default: what the family's examples say)")  # fmt: skip
     parser.add_argument("--static", action="store_true", help="a page of recorded runs, without a server")
     parser.add_argument("--hardware", metavar="NAME", default="",

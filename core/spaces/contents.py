@@ -111,7 +111,7 @@ def still(title: str, page: str) -> SpaceContents:
 def learnt_files(family: Family) -> tuple[Path, ...]:
     """Everything of a family that a person has learnt or measured on this computer."""
     drawer = user_folder() / family.name
-    return tuple(sorted(each for each in drawer.rglob("*.safetensors") if each.is_file()))
+    return tuple(sorted((*drawer.glob("*/artefacts/*.safetensors"), *drawer.glob("shared/*.safetensors"))))
 
 
 def learnt_by_name(family: Family, named: Iterable[tuple[str, str]]) -> tuple[Path, ...]:

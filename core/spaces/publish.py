@@ -22,6 +22,7 @@ PATIENCE, MOMENT = 1_800.0, 60.0
 _POLL = 3.0
 _PAGE = "https://huggingface.co"
 _LOG_IN = "log in with `hf auth login` and a token that may write, or set HF_TOKEN"
+_LOGGED_OUT = f"You are not logged in to the Hugging Face Hub; {_LOG_IN}."
 #: What a log's last line that says what is wrong begins with, where it is not simply its last.
 _FAULTS = ("error", "exception", "failed", "no matching", "not found")
 
@@ -50,8 +51,10 @@ def publish(contents: SpaceContents, name: str, hardware: str, private: bool) ->
     Raises:
         TillerError: it cannot be made, written or started; the fix.
     """
-    from huggingface_hub import HfApi
+    from huggingface_hub import HfApi, get_token
 
+    if get_token() is None:
+        raise TillerError(_LOGGED_OUT)
     api = HfApi()
     with _in_a_sentence(name):
         yield f"Making {page_of(name)}."
@@ -76,9 +79,13 @@ def _made(api: HfApi, name: str, sdk: str, hardware: str, private: bool) -> None
         api.create_repo(name, repo_type="space", space_sdk=sdk, space_hardware=machine, private=private)  # type: ignore[arg-type]
         return
     except HfHubHTTPError as error:
-        if _status(error) != 409:
+        # Who may make none (of a plan that has them, or with a token for that) may have one of this name already.
+        if _status(error) not in (401, 402, 403, 409):
             raise
-    found = api.space_info(name)
+        try:
+            found = api.space_info(name)
+        except HfHubHTTPError:
+            raise error from None
     if TAG not in (found.tags or ()):
         raise TillerError(
             f"{page_of(name)} is there already and was not made by this command, which would replace it; take another name, or delete it "
@@ -141,7 +148,7 @@ def _in_a_sentence(name: str) -> Iterator[None]:
     try:
         yield
     except LocalTokenNotFoundError as error:
-        raise TillerError(f"You are not logged in to the Hugging Face Hub; {_LOG_IN}.") from error
+        raise TillerError(_LOGGED_OUT) from error
     except HFValidationError as error:
         raise TillerError(f"{name} is no name of a Space; write OWNER/NAME with letters, digits, . - and _.") from error
     except HfHubHTTPError as error:

@@ -59,7 +59,7 @@ class FakeHub:
             return [
                 {"type": "file", "path": each, "oid": "0" * 40, "size": len(blob)} for each, blob in self.files.items()
             ]
-        if place.startswith("/api/spaces/"):
+        if place.startswith("/api/spaces/") and self.tags is not None:
             return {"id": "ada/steering", "sha": COMMIT, "private": False, "tags": self.tags or [], "siblings": []}
         return None
 
@@ -68,6 +68,7 @@ class FakeHub:
         place = path.partition("?")[0]
         if place == "/api/repos/create":
             if self.refused or self.tags is not None:
+                # As the Hub says it also of one that is there.
                 return self.refused or 409, {
                     "error": "Payment required" if self.refused == 402 else "It is there already"
                 }
@@ -112,7 +113,8 @@ def serving(hub: FakeHub) -> Iterator[FakeHub]:
                 self.answer(200, events.encode(), "text/event-stream")
                 return
             found = hub.get(self.path)
-            self.answer(404 if found is None else 200, json.dumps(found).encode())
+            said = {"error": "Repository not found"} if found is None else found
+            self.answer(404 if found is None else 200, json.dumps(said).encode())
 
         def do_POST(self) -> None:
             hub.asked.append(f"POST {self.path}")

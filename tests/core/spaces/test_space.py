@@ -147,6 +147,7 @@ def test_models_of_the_hub_are_named_and_those_of_this_computer_are_not_taken(
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
+        ([], "The following arguments are required: OWNER/NAME: "),
         (["steering"], "'steering' is no name of a Space; write OWNER/NAME"),
         (["ada/steering", "--hardware", "mainframe"], "There is no hardware 'mainframe' for a Space; it is one of cpu-basic,"),
         (["ada/steering", "Hello"], "add --static for a page of recorded runs"),
@@ -277,8 +278,9 @@ def test_it_is_made_uploaded_and_waited_for(
     assert "You are its owner at /owner" in said
 
 
-def test_one_that_was_made_here_is_changed_and_another_is_left_alone(family: Path, hub: FakeHub) -> None:
-    hub.tags, hub.stages = ["tiller", "gradio"], ["RUNNING"]
+@pytest.mark.parametrize("refused", [0, 402], ids=["it is there", "of a plan that may make no other"])
+def test_one_that_was_made_here_is_changed_and_another_is_left_alone(family: Path, hub: FakeHub, refused: int) -> None:
+    hub.tags, hub.stages, hub.refused = ["tiller", "gradio"], ["RUNNING"], refused
     hub.files = {"vectors/old/family.toml": b"old"}
     assert uploaded(family, "--hardware", "cpu-basic") == 0
     assert "space.py" in hub.files
@@ -325,6 +327,10 @@ def test_without_a_login_or_a_network_nothing_is_tried(family: Path, hub: FakeHu
     monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{free_port()}")
     with pytest.raises(TillerError, match="The Hugging Face Hub cannot be reached"):
         uploaded(family, "--hardware", "cpu-basic")
+    monkeypatch.delenv("HF_TOKEN")
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(family / "no-token"))
+    with pytest.raises(TillerError, match="You are not logged in to the Hugging Face Hub; log in with `hf auth login`"):
+        uploaded(family)
 
 
 def test_recorded_runs_are_a_page_without_a_server(family: Path, hub: FakeHub) -> None:
