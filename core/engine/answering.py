@@ -295,7 +295,7 @@ def _begun(run: Run, column: int, loaded: Loaded, room: int) -> tuple[tuple[int,
     begins, sampling = run.prefixes.get(column, ()), run.settings.sampling
     if isinstance(begins, WrittenText):
         # As in a message, what is written like a control token is text.
-        written = loaded.tokenizer(begins.text, add_special_tokens=False, split_special_tokens=True, verbose=False)
+        written = loaded.tokenized(begins.text, add_special_tokens=False, split_special_tokens=True)
         ids = tuple(written["input_ids"])
         # Said before its tokens are read one by one, for nothing.
         if len(ids) + (not begins.alone) > min(MAX_TOKENS, room):

@@ -80,7 +80,7 @@ def _unread(loaded: Loaded, prompt: Prompt) -> str:
         return ""
     lost = ""
     if loaded.tokenizer.is_fast:
-        read = loaded.tokenizer(prompt.text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+        read = loaded.tokenized(prompt.text, add_special_tokens=False, return_offsets_mapping=True)
         places = zip(read["input_ids"], read["offset_mapping"], strict=True)
         parts = dict.fromkeys(prompt.text[start:end] for each, (start, end) in places if each == unknown)
         lost = ", ".join(f"“{part}”" for part in list(parts)[:_LOST] if part.strip() and part != token)
@@ -179,7 +179,7 @@ def _stands_in(part: str, text: str) -> bool:
 def encode(loaded: Loaded, text: str) -> tuple[int, ...]:
     """Text to ids as it stands: a template has put BOS where it belongs."""
     # How long it may be is checked where it is used, in words that a person understands.
-    return tuple(int(i) for i in loaded.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
+    return tuple(int(i) for i in loaded.tokenized(text, add_special_tokens=False)["input_ids"])
 
 
 def encode_text(loaded: Loaded, text: str) -> tuple[int, ...]:

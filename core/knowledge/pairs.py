@@ -166,9 +166,8 @@ class Pairing:
 
     def _tokenized(self, statement: str) -> tuple[tuple[int, ...], list[Span]]:
         """A statement's prompt: its ids, and where in the text each stands."""
-        tokenizer = self.loaded.tokenizer
         # How long it may be is checked where it is used, in words that a person understands.
-        found = tokenizer(self._text(statement), add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+        found = self.loaded.tokenized(self._text(statement), add_special_tokens=False, return_offsets_mapping=True)
         return tuple(int(each) for each in found["input_ids"]), found["offset_mapping"]
 
     def _read(self, statement: str) -> _Tokens:

@@ -76,8 +76,22 @@ class Loaded:
     def start(self) -> str:
         """What the tokenizer itself puts before a text: its beginning-of-text token, or nothing. To name such a token is not to use it."""
         token = self.tokenizer.bos_token
-        found = self.tokenizer("a", verbose=False)["input_ids"]
+        found = self.tokenized("a")["input_ids"]
         return str(token) if token and found[:1] == [self.tokenizer.bos_token_id] else ""
+
+    def tokenized(self, text: str, **how: bool) -> Mapping[str, Any]:
+        """What the tokenizer makes of a text. Raises LoadError where its library gives up, which is no ``Exception`` of Python's: an
+        expression of its tokenizer.json takes endless steps, say."""
+        try:
+            found: Mapping[str, Any] = self.tokenizer(text, verbose=False, **how)
+        except BaseException as error:
+            if type(error).__name__ != "PanicException":
+                raise
+            raise LoadError(
+                f"The tokenizer of {self.checkpoint.name} gives up at this text ({' '.join(str(error).split())[:100]}); write another one, "
+                "or copy tokenizer.json again from the model that it was made of."
+            ) from error
+        return found
 
     @property
     def width(self) -> int:

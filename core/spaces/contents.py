@@ -179,14 +179,20 @@ def _start(words: Sequence[str]) -> str:
     )
 
 
-def _below(source: Path, path: str) -> Iterator[Piece]:
-    """A file, or the files of a folder: none that is hidden, nor what Python compiled."""
+def _below(source: Path, path: str, whole: Path | None = None) -> Iterator[Piece]:
+    """A file, or the files of a folder: none that is hidden, nor what Python compiled. Raises TillerError for a link, whatever it
+    leads to may be nobody else's business."""
+    whole = whole or source
+    if source.is_symlink() and source != whole:
+        raise TillerError(
+            f"{source} is a link, and only what lies in {whole.name} itself is put on a Space; copy there what it leads to, or remove it."
+        )
     if source.is_file():
         yield Piece(path, source)
     elif source.is_dir():
         for each in sorted(source.iterdir()):
             if not each.name.startswith(".") and each.name != "__pycache__":
-                yield from _below(each, f"{path}/{each.name}")
+                yield from _below(each, f"{path}/{each.name}", whole)
 
 
 def _of_family(family: Family) -> Iterator[Piece]:

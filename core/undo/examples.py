@@ -141,8 +141,8 @@ def examples(loaded: Loaded, parent: Loaded, prompts: Prompts) -> Learning[Examp
 
 def _translated(loaded: Loaded, parent: Loaded, reply: tuple[int, ...]) -> tuple[int, ...]:
     """A reply in the ids of another tokenizer."""
-    text = parent.tokenizer.decode([each for each in reply if each not in parent.ends])
-    ids = tuple(int(each) for each in loaded.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
+    text = str(parent.tokenizer.decode([each for each in reply if each not in parent.ends]))
+    ids = tuple(int(each) for each in loaded.tokenized(text, add_special_tokens=False)["input_ids"])
     return (*ids, min(loaded.ends)) if loaded.ends and reply and reply[-1] in parent.ends else ids
 
 

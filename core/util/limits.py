@@ -37,9 +37,13 @@ MAX_UPLOADS = 10 * MAX_UPLOAD
 MAX_FORM = MAX_UPLOAD + MAX_LINK
 #: Versions of a chat: answers that were drawn again, and edits, each with what came after it.
 MAX_BRANCHES = 200
-#: Blocks, and experts in all of them, that a config.json may speak of: they are made before a weight is read, and no model has more.
+#: Blocks that a config.json may speak of, and experts in all of them, or anything else that is counted and no size: they are made before
+#: a weight is read, and no model has more.
 MAX_BLOCKS = 1_000
-MAX_EXPERTS = 200_000
+MAX_PARTS = 200_000
+MAX_EXPERTS = 1_000_000
+#: What the lists of a tokenizer's post-processor hold together.
+MAX_ADDED = 1_000
 #: How many times as long the steps of a tokenizer may make a text together; those of real ones make it a dozen times as long at the most.
 MAX_GROWTH = 10_000
 #: Characters of a file of many chats.

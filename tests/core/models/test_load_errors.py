@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import (
     CONFIG_MAPPING,
+    MODEL_FOR_CAUSAL_LM_MAPPING,
     AutoModelForImageTextToText,
     DebertaV2Config,
     DebertaV2ForMaskedLM,
@@ -27,7 +28,7 @@ from core.families import registry
 from core.inference import prompts
 from core.inference.batch import pad_batch
 from core.models import load_errors, loading
-from core.models.endless import endless_text
+from core.models.endless import endless_model, endless_text
 from core.models.files import LoadError
 from core.models.loading import Loaded
 from core.models.placement import Placing
@@ -87,7 +88,9 @@ def refused(folder: Path, capfd: pytest.CaptureFixture[str]) -> str:
         # Parts of which there would be no end: nothing is made of them.
         ({"num_hidden_layers": 10**9}, 'says "num_hidden_layers": 1000000000, more than any model has; correct that value'),
         ({"text_config": {"n_layer": 1e308}}, 'says "n_layer": 1e+308, more than any model has'),
-        ({"num_local_experts": 60_000}, 'says "num_local_experts": 60000, more than any model has'),
+        ({"num_local_experts": 300_000}, 'says "num_local_experts": 300000, more than any model has'),
+        ({"num_labels": 10**6}, 'says "num_labels": 1000000, more than any model has'),
+        ({"attention_types": [[["global"], 10**9]]}, 'says "attention_types": 1000000000, more than any model has'),
         ({"num_hidden_layers": 6}, "lack model.layers.4.input_layernorm.weight and more: its config.json says more layers than the 4 that"),
         ({"model_type": "qwen2"}, "k_proj.bias and more: its config.json describes another model (a qwen2 model (LlamaForCausalLM))"),
         ({"quantization_config": {"quant_method": "gptq", "bits": 4}}, "quantized by GPTQ, which cannot be read here"),
@@ -190,6 +193,14 @@ _LONGER = {"type": "Replace", "pattern": {"String": "e"}, "content": "e" * 50}
     ("part", "steps"),
     [
         ("pre_tokenizer", {"type": "Sequence", "pretokenizers": [_BYTES] * 60}),
+        (
+            "decoder",
+            {"type": "Sequence", "decoders": [{"type": "Replace", "pattern": {"String": "a"}, "content": "aa"}] * 40},
+        ),
+        (
+            "post_processor",
+            {"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}}] * 3_000},
+        ),
         ("normalizer", {"type": "Sequence", "normalizers": [{"type": "Sequence", "normalizers": [_LONGER] * 3}] * 2}),
     ],
 )
@@ -201,6 +212,29 @@ def test_a_tokenizer_by_which_texts_grow_without_end_is_not_used(
     assert refused(folder, capfd).startswith(
         f"The {part} in tokenizer.json of checkpoint 'chat' in {folder} has so many steps"
     )
+
+
+def test_no_kind_of_model_is_taken_for_one_without_end() -> None:
+    made = 0
+    for kind in MODEL_FOR_CAUSAL_LM_MAPPING:
+        try:
+            told = kind().to_dict()
+        except Exception:
+            # Some have no defaults, or need a package that is not here.
+            continue
+        made += 1
+        assert endless_model(told) == "", kind
+    assert made > 100
+
+
+def test_a_text_at_which_the_tokenizer_gives_up_is_refused_in_a_sentence(folder: Path) -> None:
+    path = folder / "tokenizer.json"
+    steps = {"type": "Split", "pattern": {"Regex": "(a+)+$|(a|aa)+b"}, "behavior": "Isolated", "invert": False}
+    path.write_text(json.dumps({**json.loads(path.read_text("utf-8")), "pre_tokenizer": steps}))
+    loaded = load(folder)
+    with pytest.raises(LoadError, match=r"The tokenizer of chat gives up at this text .*; write another one"):
+        prompts.encode(loaded, "a" * 60 + "!")
+    assert prompts.encode(loaded, "b") != ()
 
 
 def test_what_real_tokenizers_do_to_a_text_has_an_end() -> None:

@@ -86,6 +86,14 @@ def test_its_files_are_the_program_and_the_family_and_nothing_else(
     assert f"gradio=={head['sdk_version']}" in (ROOT / "requirements.txt").read_text().splitlines()
 
 
+@pytest.mark.parametrize("to", ["secret.txt", "small", "small/chat"])
+def test_a_link_takes_nothing_along_from_elsewhere(family: Path, tmp_path: Path, to: str) -> None:
+    (tmp_path / "secret.txt").write_text("nobody else's business")
+    (family / "linked").symlink_to(tmp_path / to)
+    with pytest.raises(TillerError, match="linked is a link, and only what lies in small itself is put on a Space"):
+        written(tmp_path, "--family", str(family))
+
+
 def test_every_file_is_listed_and_nothing_is_written(family: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert verb("space", ["ada/steering", "--family", str(family), "--hardware", "cpu-basic", "--dry-run"]) == 0
     said = capsys.readouterr().out.splitlines()
