@@ -152,7 +152,7 @@ class Gate:
 
     async def _sign_in(self, scope: Scope, authorization: str, send: Send) -> None:
         """The browser asks for name and password; who has them is sent to the page with the owner's cookie."""
-        if self.access.hub_name and not authorization and not self.access.auth:
+        if self.access.hub_name and not self.access.auth:
             await self._by_the_hub(scope, send)
             return
         if not self.access.auth:

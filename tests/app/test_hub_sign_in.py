@@ -132,5 +132,7 @@ def test_whose_the_space_is_becomes_its_owner_and_nobody_else(space: Served, pro
 
 def test_a_session_that_nobody_signed_is_nobodys(space: Served) -> None:
     forged = "session=eyJvYXV0aF9pbmZvIjogeyJ1c2VyaW5mbyI6IHsicHJlZmVycmVkX3VzZXJuYW1lIjogImFkYSJ9fX0=.aaaa.bbbb"
-    status, _, headers = ask(f"{space.address}owner", headers={"cookie": forged})
-    assert (status, headers["location"]) == (303, "/login/huggingface?_target_url=/owner")
+    # Nor does a password stand for the Hub's word, where there is none.
+    for shown in ({"cookie": forged}, {"authorization": "Basic YWRhOg=="}):
+        status, _, headers = ask(f"{space.address}owner", headers=shown)
+        assert (status, headers["location"]) == (303, "/login/huggingface?_target_url=/owner")
