@@ -42,6 +42,8 @@ def run_space(options: Options) -> int:
     if options.out is not None:
         check_new_folder(options.out)
     hardware = hardware_of(options.hardware or usual_hardware())
+    if not options.family:
+        options.family, options.offers = _OPENS, (*options.offers, _BESIDE)
     made = _recorded(options) if options.static else _running(options, hardware)
     print("\n".join(_listed(options.name, made, hardware, whole=options.dry_run)), flush=True)
     if options.dry_run:
@@ -64,8 +66,6 @@ def run_space(options: Options) -> int:
 
 def _running(options: Options, hardware: Hardware) -> SpaceContents:
     together = bool(options.model or options.base)
-    if not options.family:
-        options.family, options.offers = _OPENS, (*options.offers, _BESIDE)
     engine = Engine(options.family, **options.engine)
     # What cannot be opened here is not put where strangers meet it.
     engine.settings(options.checkpoint, options.recipe)

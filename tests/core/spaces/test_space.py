@@ -351,3 +351,12 @@ def test_recorded_runs_are_a_page_without_a_server(family: Path, hub: FakeHub) -
     assert page.count('<p class="asked">') == 2
     assert page.count('<section class="slider">') == 2
     assert not any(each.endswith("/runtime") for each in hub.asked)
+
+
+def test_recorded_runs_of_no_family_in_particular_are_those_of_what_a_space_opens(
+    family: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny_models.direction(family, "chat", "refusal", seed=1)
+    monkeypatch.setattr("core.cli.space._OPENS", str(family))
+    out = written(tmp_path, "Hello", "--static")
+    assert "<h1>Tiny · chat</h1>" in (out / "index.html").read_text("utf-8")
